@@ -1,0 +1,44 @@
+"""Random keys: four integers rebuild any trial, and no stream of randomness reuses another's draws.
+
+A trial's key is ``fold_in(fold_in(fold_in(key(seed), purpose), update), trial)``. Whoever draws from it
+(task, circuit, rule) first folds in the code of its own stream. Codes are never renumbered.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax
+
+if TYPE_CHECKING:
+    from jax import Array
+    from jax.typing import ArrayLike
+
+PURPOSES = {"train": 0, "validation": 1, "test": 2, "analysis": 3}
+STREAMS = {"task": 0x7461, "circuit": 0x6369, "rule": 0x7275, "init": 0x696E}
+SEEDS = {"init": 0, "data": 1, "rule": 2}
+
+
+def seed_key(seed: ArrayLike, role: str) -> Array:
+    """Root key of one of the three seeds of a run: ``"init"``, ``"data"`` or ``"rule"``.
+
+    The roles are separate folds of the number, so ``seeds=range(n)`` can set all three from one.
+    """
+    return jax.random.fold_in(jax.random.key(seed), SEEDS[role])
+
+
+def trial_key(root: Array, purpose: str, update: ArrayLike, trial: ArrayLike) -> Array:
+    """Key of one trial under ``root``; ``purpose`` keeps training and held-out trials disjoint."""
+    key = jax.random.fold_in(root, PURPOSES[purpose])
+    return jax.random.fold_in(jax.random.fold_in(key, update), trial)
+
+
+def trial_keys(root: Array, purpose: str, update: ArrayLike, num_trials: int) -> Array:
+    """Keys (trial,) of trials ``0 … num_trials − 1`` of one update."""
+    key = jax.random.fold_in(jax.random.fold_in(root, PURPOSES[purpose]), update)
+    return jax.vmap(jax.random.fold_in, (None, 0))(key, jax.numpy.arange(num_trials))
+
+
+def stream(key: Array, name: str) -> Array:
+    """Key of one stream (``"task"``, ``"circuit"``, ``"rule"``, ``"init"``) within ``key``."""
+    return jax.random.fold_in(key, STREAMS[name])

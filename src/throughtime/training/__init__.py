@@ -1,0 +1,1 @@
+"""The update loop, and what it records."""

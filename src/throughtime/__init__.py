@@ -1,1 +1,53 @@
-"""x."""
+"""Train rate-based recurrent circuits by backpropagation through time and by plausible rules; compare them.
+
+Importing the package imports neither JAX, nor xarray, nor matplotlib; each room is loaded when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_ROOMS = (
+    "analysis",
+    "circuits",
+    "credit",
+    "objectives",
+    "plotting",
+    "results",
+    "rules",
+    "tasks",
+    "training",
+)
+_NAMES = {
+    "train": "throughtime.api",
+    "evaluate": "throughtime.api",
+    "gradient": "throughtime.api",
+    "load": "throughtime.results",
+    "Run": "throughtime.results",
+    "Trial": "throughtime.trial",
+    "FrozenArray": "throughtime.frozen",
+}
+
+__all__ = ["__version__", *_ROOMS, *_NAMES]
+
+if TYPE_CHECKING:
+    from throughtime import analysis, circuits, credit, objectives, plotting, results, rules, tasks, training
+    from throughtime.api import evaluate, gradient, train
+    from throughtime.frozen import FrozenArray
+    from throughtime.results import Run, load
+    from throughtime.trial import Trial
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return importlib.import_module(f"throughtime.{name}")
+    if name in _NAMES:
+        return getattr(importlib.import_module(_NAMES[name]), name)
+    raise AttributeError(f"module 'throughtime' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,90 @@
+"""Circuits: linear synapses plus local neuron dynamics."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from throughtime import runtime  # noqa: F401  (settings JAX reads when its backend starts)
+from throughtime.circuits.activations import ACTIVATIONS, activation
+from throughtime.circuits.circuit import Circuit, Trajectory, Weights
+from throughtime.circuits.connectivity import Connectivity, Dense
+from throughtime.circuits.dynamics import Dynamics, Leaky
+from throughtime.registry import kebab, unknown
+
+DYNAMICS = {kebab(kind.__name__): kind for kind in (Leaky,)}
+CONNECTIVITY = {kebab(kind.__name__): kind for kind in (Dense,)}
+
+__all__ = [
+    "ACTIVATIONS",
+    "Circuit",
+    "Connectivity",
+    "Dense",
+    "Dynamics",
+    "Leaky",
+    "Trajectory",
+    "Weights",
+    "activation",
+    "for_task",
+    "get",
+    "names",
+]
+
+
+class _Channels(Protocol):
+    input_names: tuple[str, ...]
+    output_names: tuple[str, ...]
+    dt: float
+
+
+def for_task(
+    task: _Channels,
+    num_units: int = 128,
+    *,
+    dynamics: Dynamics | None = None,
+    recurrent: Connectivity | None = None,
+    noise: float = 0.0,
+    **fields: Any,
+) -> Circuit:
+    """A circuit with the inputs, outputs and step of a task.
+
+    Args:
+        task: anything with ``input_names``, ``output_names`` and ``dt`` (ms).
+        num_units: number of recurrent units.
+        dynamics: default ``Leaky()``; recurrent: default ``Dense()``.
+        noise: σ of the drive noise, the SD of an isolated ``current``-form unit (state units).
+        fields: further fields of :class:`Circuit`.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> task = SimpleNamespace(input_names=("a", "b"), output_names=("choice",), dt=10.0)
+        >>> circuit = for_task(task, num_units=32, dynamics=Leaky(tau=50.0), noise=0.05)
+        >>> circuit.num_inputs, circuit.num_outputs, circuit.dt
+        (2, 1, 10.0)
+    """
+    return Circuit(
+        num_inputs=len(task.input_names),
+        num_units=num_units,
+        num_outputs=len(task.output_names),
+        dt=float(task.dt),
+        dynamics=Leaky() if dynamics is None else dynamics,
+        recurrent=Dense() if recurrent is None else recurrent,
+        noise_sd=noise,
+        **fields,
+    )
+
+
+def names() -> dict[str, tuple[str, ...]]:
+    """Registry names of dynamics and connectivities."""
+    return {"dynamics": tuple(DYNAMICS), "connectivity": tuple(CONNECTIVITY)}
+
+
+def get(name: str) -> type:
+    """The dynamics or connectivity class of a registry name.
+
+    Raises:
+        ValueError: for an unknown name, with near names.
+    """
+    table: dict[str, type] = {**DYNAMICS, **CONNECTIVITY}
+    if name not in table:
+        raise unknown("circuit part", name, table, "throughtime list circuits")
+    return table[name]

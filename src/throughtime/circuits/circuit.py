@@ -1,0 +1,198 @@
+"""A circuit: linear synapses, plus the local dynamics of its neurons, plus a linear readout."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from throughtime import gaussian, keys
+from throughtime.circuits.connectivity import Connectivity, Dense
+from throughtime.circuits.dynamics import Dynamics, Leaky
+from throughtime.circuits.simulate import apply_synapses, external_drive, unfold
+
+if TYPE_CHECKING:
+    from jax import Array
+
+    from throughtime.circuits.dynamics.base import Params, State
+
+
+class Weights(NamedTuple):
+    """Effective arrays of a circuit, after every constraint.
+
+    Attributes:
+        recurrent: ([gate,] unit, presynaptic_unit).
+        input: ([gate,] unit, input).
+        bias: ([gate,] unit).
+        readout: (output, unit); readout_bias: (output,).
+        tau: (unit,) membrane time constant, ms.
+        existing: (unit, presynaptic_unit) bool, which synapses exist.
+        cell_types: (unit,) integer cell type.
+    """
+
+    recurrent: Array
+    input: Array
+    bias: Array
+    readout: Array
+    readout_bias: Array
+    tau: Array
+    existing: Array
+    cell_types: Array
+
+
+class Trajectory(NamedTuple):
+    """What a circuit did in one trial: after each step its states, rates and outputs.
+
+    Attributes:
+        states: name -> (time, unit), state *after* each step.
+        rates: (time, unit), what the readout reads.
+        outputs: (time, output).
+    """
+
+    states: dict[str, Array]
+    rates: Array
+    outputs: Array
+
+
+@dataclass(frozen=True)
+class Circuit:
+    """A recurrent circuit; parameters are kept apart, in a flat dict.
+
+        u_t = W r_{t−1} + W_in x_t + b + σ √(2τ/dt) ξ_t
+        s_t = local(s_{t−1}, u_t),   r_t = rate(s_t),   z_t = W_out r_t + b_out
+
+    The noise is defined in continuous time: with ``noise_sd=σ`` the state of an isolated ``current``-form
+    unit has standard deviation σ at every small dt (in state units); in the ``rate`` form the same noise
+    passes through the activation; gated units take it on every drive.
+
+    Attributes:
+        num_inputs, num_units, num_outputs: sizes.
+        dt: step, ms.
+        dynamics: what a neuron does with its drive.
+        recurrent: connectivity and initial weights.
+        noise_sd: σ, in units of the state.
+
+    Example:
+        >>> import jax, jax.numpy as jnp
+        >>> circuit = Circuit(num_inputs=2, num_units=8, num_outputs=1, dt=10.0)
+        >>> params = circuit.init(key=jax.random.key(0))
+        >>> circuit.run(params, jnp.ones((5, 2))).outputs.shape
+        (5, 1)
+    """
+
+    num_inputs: int
+    num_units: int
+    num_outputs: int
+    dt: float = 20.0
+    dynamics: Dynamics = field(default_factory=Leaky)
+    recurrent: Connectivity = field(default_factory=Dense)
+    noise_sd: float = 0.0
+
+    def __post_init__(self) -> None:
+        for name in ("num_inputs", "num_units", "num_outputs"):
+            value = getattr(self, name)
+            if not (isinstance(value, int) and not isinstance(value, bool) and value >= 1):
+                raise ValueError(f"Circuit: {name} {value!r} is not a whole number >= 1.")
+        if not (math.isfinite(self.dt) and self.dt > 0):
+            raise ValueError(f"Circuit: dt {self.dt!r} ms is not a positive number.")
+        if not (math.isfinite(self.noise_sd) and self.noise_sd >= 0):
+            raise ValueError(f"Circuit: noise {self.noise_sd!r} is not a number >= 0.")
+        self.dynamics.check(self.num_units, self.dt)
+        self.recurrent.check(self.num_units, self.dynamics)
+
+    def init(self, *, key: Array) -> Params:
+        """Draw initial parameters.
+
+        Recurrent weights as the connectivity says, input weights N(0, 1/num_inputs), readout weights
+        N(0, 1/num_units), biases 0, plus the dynamics' own parameters.
+
+        Returns:
+            flat dict with at least ``recurrent``, ``input``, ``bias``, ``readout``, ``readout_bias``, float32.
+        """
+        root = keys.stream(key, "init")
+        part = [jax.random.fold_in(root, code) for code in range(4)]
+        units, dynamics = self.num_units, self.dynamics
+        gates, fed = dynamics.num_drives, len(dynamics.input_drives)
+        in_shape = (units, self.num_inputs) if gates == 1 else (fed, units, self.num_inputs)
+        return {
+            **self.recurrent.init(units, len(dynamics.recurrent_drives), key=part[0]),
+            "input": jax.random.normal(part[1], in_shape, jnp.float32) / math.sqrt(self.num_inputs),
+            "bias": jnp.zeros(units if gates == 1 else (gates, units), jnp.float32),
+            "readout": jax.random.normal(part[2], (self.num_outputs, units), jnp.float32) / math.sqrt(units),
+            "readout_bias": jnp.zeros(self.num_outputs, jnp.float32),
+            **dynamics.init_params(units, key=part[3]),
+        }
+
+    def weights(self, params: Params) -> Weights:
+        """Effective weights, time constants, existing synapses and cell types of ``params``."""
+        return Weights(
+            recurrent=self.recurrent.weights(params),
+            input=params["input"],
+            bias=params["bias"],
+            readout=params["readout"],
+            readout_bias=params["readout_bias"],
+            tau=self.dynamics.time_constant(params, self.num_units),
+            existing=self.recurrent.existing(self.num_units),
+            cell_types=self.recurrent.cell_types(self.num_units),
+        )
+
+    def initial_state(self, params: Params) -> State:
+        """State before the first step, variables (unit,), in the precision of ``params``."""
+        state = self.dynamics.init_state(self.num_units)
+        return {name: value.astype(params["bias"].dtype) for name, value in state.items()}
+
+    def noise(self, key: Array, num_steps: int) -> Array:
+        """Drive noise ``σ √(2τ/dt) ξ`` of one trial, (time, unit): private to each unit and step.
+
+        The numbers depend on the trial's key, the step and the unit alone: padding changes no draw. A
+        trainable τ enters with its configured value, so noise is a constant input to every derivative.
+        """
+        tau = self.dynamics.time_constant({}, self.num_units)
+        scale = self.noise_sd * jnp.sqrt(2 * tau / self.dt)
+        return gaussian.normal(keys.stream(key, "circuit"), num_steps, self.num_units) * scale
+
+    def run(
+        self,
+        params: Params,
+        inputs: Array,
+        *,
+        valid: Array | None = None,
+        state: State | None = None,
+        noise: Array | None = None,
+    ) -> Trajectory:
+        """Run one trial.
+
+        Args:
+            params: from :meth:`init`.
+            inputs: (time, input).
+            valid: (time,) bool; where False the state stands still. All True by default.
+            state: state before the first step; :meth:`initial_state` by default.
+            noise: (time, unit) drive noise from :meth:`noise`; none by default.
+
+        Raises:
+            ValueError: if the last axis of ``inputs`` is not ``num_inputs``.
+        """
+        inputs = jnp.asarray(inputs)
+        if inputs.ndim != 2 or inputs.shape[1] != self.num_inputs:
+            raise ValueError(
+                f"Circuit.run: inputs have shape {inputs.shape}, expected (time, {self.num_inputs}); "
+                "map a batch outside with jax.vmap."
+            )
+        weights = self.weights(params)
+        state = self.initial_state(params) if state is None else state
+        valid = jnp.ones(len(inputs), bool) if valid is None else valid
+        drive = external_drive(self, weights, inputs.astype(params["bias"].dtype), noise)
+        states, _ = unfold(self, params, weights, drive, valid, state, batched=False)
+        rates = jax.vmap(lambda now: self.dynamics.readout(params, now))(states)
+        return Trajectory(states, rates, rates @ weights.readout.T + weights.readout_bias)
+
+    def step(self, params: Params, state: State, x: Array) -> State:
+        """One noise-free step from ``state`` under input ``x`` (input,): the map that analyses study."""
+        weights, dynamics = self.weights(params), self.dynamics
+        transmitted = dynamics.rate(params, state)
+        drive = apply_synapses(dynamics, dynamics.input_drives, weights.input, x) + weights.bias
+        drive = drive + apply_synapses(dynamics, dynamics.recurrent_drives, weights.recurrent, transmitted)
+        return dynamics.local(params, state, drive, self.dt)

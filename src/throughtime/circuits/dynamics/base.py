@@ -1,0 +1,105 @@
+"""The contract of a dynamics: what one neuron does with its drive."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from throughtime.frozen import FrozenArray
+
+if TYPE_CHECKING:
+    from jax import Array
+
+    State = dict[str, Array]
+    Params = dict[str, Array]
+
+
+@dataclass(frozen=True)
+class Dynamics:
+    """Base of all neuron dynamics; every method is elementwise over units.
+
+    A neuron has a state of one or more variables. At each step it receives one drive per gate and
+    returns its next state: ``s_t = local(s_{t−1}, u_t)``, and synapses transmit ``r_t = rate(s_t)``.
+    Nothing in here may mix neurons: that is the synapses' part, and what lets credit be sent back
+    through any dynamics by the same recursion.
+
+    Attributes of a subclass:
+        state_names: names of the variables of one neuron.
+        num_drives: number of drives (gates) a neuron receives. With one, ``drive`` is (unit,); with
+            more, (gate, unit).
+        recurrent_drives, input_drives: which drives the recurrent and the input weights feed.
+    """
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Names of the state variables of one neuron."""
+        raise TypeError(f"{type(self).__name__} must define state_names.")
+
+    @property
+    def num_drives(self) -> int:
+        """Number of drives a neuron receives at each step."""
+        return 1
+
+    @property
+    def recurrent_drives(self) -> tuple[int, ...]:
+        """Indices of the drives fed by recurrent weights."""
+        return tuple(range(self.num_drives))
+
+    @property
+    def input_drives(self) -> tuple[int, ...]:
+        """Indices of the drives fed by input weights."""
+        return tuple(range(self.num_drives))
+
+    def init_params(self, num_units: int, *, key: Array) -> Params:
+        """Trainable parameters of the neurons themselves, each (unit,); none by default."""
+        return {}
+
+    def init_state(self, num_units: int) -> State:
+        """State before the first step: zeros, one (unit,) array per variable."""
+        import jax.numpy as jnp
+
+        return {name: jnp.zeros(num_units, jnp.float32) for name in self.state_names}
+
+    def local(self, params: Params, state: State, drive: Array, dt: float) -> State:
+        """Next state from the present one and the drive; ``dt`` in ms."""
+        raise TypeError(f"{type(self).__name__} must define local(params, state, drive, dt).")
+
+    def rate(self, params: Params, state: State) -> Array:
+        """What recurrent synapses transmit, (unit,)."""
+        raise TypeError(f"{type(self).__name__} must define rate(params, state).")
+
+    def readout(self, params: Params, state: State) -> Array:
+        """What the readout reads, (unit,); the rate unless a dynamics says otherwise."""
+        return self.rate(params, state)
+
+    def time_constant(self, params: Params, num_units: int) -> Array:
+        """Membrane time constant of each unit, (unit,), in ms."""
+        raise TypeError(f"{type(self).__name__} must define time_constant(params, num_units).")
+
+    @property
+    def non_negative(self) -> bool:
+        """Whether rates can never be negative (Dale's law needs that)."""
+        return False
+
+    def check(self, num_units: int, dt: float) -> None:
+        """Refuse a number of units or a step length this dynamics cannot run at."""
+
+
+def check_tau(owner: str, tau: float | FrozenArray, num_units: int, dt: float) -> None:
+    """Refuse time constants of the wrong shape or below the step length.
+
+    Raises:
+        ValueError: naming the class, the value found and the remedy.
+    """
+    import numpy as np
+
+    values = np.asarray(tau.values if isinstance(tau, FrozenArray) else tau, float)
+    if values.ndim and values.shape != (num_units,):
+        raise ValueError(
+            f"{owner}: tau has shape {values.shape}; use one number (ms) or one per unit, ({num_units},)."
+        )
+    if not np.isfinite(values).all() or values.min() < dt:
+        raise ValueError(
+            f"{owner}: tau {values.min():g} ms is below dt {dt:g} ms, where Euler steps overshoot; "
+            f"use tau >= dt, or a task with a smaller dt."
+        )

@@ -1,0 +1,169 @@
+"""Unfolding a circuit in time: the one forward loop, for one trial or for a tile of trials.
+
+Arrays are time-major. With a tile of trials the axes are (time, trial, [gate,] unit), without one
+(time, [gate,] unit). The recurrent product of a tile is one matrix product a step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from jax import Array
+
+    from throughtime.circuits.circuit import Circuit, Weights
+    from throughtime.circuits.dynamics.base import Dynamics, Params, State
+    from throughtime.trial import Trial
+
+
+class Unfolded(NamedTuple):
+    """A tile of trials run forward, time-major: everything the way back needs.
+
+    Attributes:
+        initial: variables (trial, unit); states: variables (time, trial, unit).
+        drives: (time, trial, [gate,] unit).
+        sent: (time, trial, unit) rates that reached the synapses, ``r_{t−1}``.
+        read: (time, trial, unit) what the readout read.
+        inputs: (time, trial, input); valid: (time, trial).
+    """
+
+    initial: State
+    states: State
+    drives: Array
+    sent: Array
+    read: Array
+    inputs: Array
+    valid: Array
+
+
+def external_drive(circuit: Circuit, weights: Weights, inputs: Array, noise: Array | None) -> Array:
+    """Drive that does not depend on the circuit's state, ``x W_inᵀ + b + noise``, for all steps at once.
+
+    Args:
+        inputs: (time, [trial,] input); noise: (time, [trial,] unit) or None.
+
+    Returns:
+        (time, [trial,] [gate,] unit).
+    """
+    dynamics = circuit.dynamics
+    drive = apply_synapses(dynamics, dynamics.input_drives, weights.input, inputs) + weights.bias
+    if noise is not None:
+        noise = noise.astype(drive.dtype)
+        drive = drive + (noise if dynamics.num_drives == 1 else noise[..., None, :])
+    return drive
+
+
+def apply_synapses(dynamics: Dynamics, drives: tuple[int, ...], matrix: Array, sources: Array) -> Array:
+    """What ``matrix`` adds to every drive, (…, [gate,] unit), from ``sources`` (…, presynaptic)."""
+    if dynamics.num_drives == 1:
+        return sources @ matrix.T
+    gates, units, _ = matrix.shape
+    arriving = (sources @ matrix.reshape(gates * units, -1).T).reshape(*sources.shape[:-1], gates, units)
+    if drives == tuple(range(dynamics.num_drives)):
+        return arriving
+    empty = jnp.zeros((*sources.shape[:-1], dynamics.num_drives, units), arriving.dtype)
+    return empty.at[..., jnp.array(drives), :].set(arriving)
+
+
+def send_back(dynamics: Dynamics, drives: tuple[int, ...], matrix: Array, credit: Array) -> Array:
+    """``Σ_g (Wᵍ)ᵀ δᵍ``: what arrives at the sources, (…, presynaptic), from ``credit`` (…, [gate,] unit)."""
+    if dynamics.num_drives == 1:
+        return credit @ matrix
+    gates, units, sources = matrix.shape
+    if drives != tuple(range(dynamics.num_drives)):
+        credit = credit[..., jnp.array(drives), :]
+    return credit.reshape(*credit.shape[:-2], gates * units) @ matrix.reshape(gates * units, sources)
+
+
+def masked_local(circuit: Circuit, params: Params, state: State, drive: Array, valid: Array) -> State:
+    """Next state, frozen where ``valid`` is False. For one trial: ``valid`` is a scalar."""
+    after = circuit.dynamics.local(params, state, drive, circuit.dt)
+    return {name: jnp.where(valid, after[name], state[name]) for name in state}
+
+
+def unfold(
+    circuit: Circuit,
+    params: Params,
+    weights: Weights,
+    drive: Array,
+    valid: Array,
+    initial: State,
+    *,
+    batched: bool,
+) -> tuple[State, Array]:
+    """Run the recurrent loop.
+
+    Args:
+        params: the circuit's parameters (a dynamics reads its own from them).
+        drive: (time, [trial,] [gate,] unit) from :func:`external_drive`.
+        valid: (time, [trial]) bool; the state stands still where it is False.
+        initial: state before the first step, variables (​[trial,] unit).
+        batched: whether there is a trial axis.
+
+    Returns:
+        states after each step, variables (time, [trial,] unit), and the full drives of all steps.
+    """
+    dynamics = circuit.dynamics
+
+    def one(state: State, arriving: Array, here: Array) -> State:
+        return masked_local(circuit, params, state, arriving, here)
+
+    def transmit(state: State) -> Array:
+        return dynamics.rate(params, state)
+
+    local, rate = (jax.vmap(one), jax.vmap(transmit)) if batched else (one, transmit)
+
+    def step(carry: tuple[State, Array], now: tuple[Array, Array]) -> tuple[tuple[State, Array], tuple[State, Array]]:
+        state, transmitted = carry
+        arriving = now[0] + apply_synapses(dynamics, dynamics.recurrent_drives, weights.recurrent, transmitted)
+        state = local(state, arriving, now[1])
+        return (state, rate(state)), (state, arriving)
+
+    _, (states, drives) = jax.lax.scan(step, (initial, rate(initial)), (drive, valid))
+    return states, drives
+
+
+def separate_readout(circuit: Circuit) -> Callable[..., Array] | None:
+    """The dynamics' readout where it reads something else than synapses transmit, else None."""
+    from throughtime.circuits.dynamics import Dynamics
+
+    dynamics = circuit.dynamics
+    return None if type(dynamics).readout is Dynamics.readout else dynamics.readout
+
+
+def forward(
+    circuit: Circuit, params: Params, weights: Weights, trials: Trial, keys: Array, initial: State | None = None
+) -> tuple[Unfolded, Array]:
+    """Run a tile of trials, with the circuit noise of their keys.
+
+    Args:
+        trials: leaves (trial, …); only ``inputs`` and ``valid`` are read.
+        keys: (trial,) trial keys; not read by a circuit without noise.
+        initial: state before the first step, variables (trial, unit); the circuit's own by default.
+
+    Returns:
+        everything that happened, time-major, and the outputs (time, trial, output).
+    """
+    dtype = params["bias"].dtype
+    num_trials, num_steps = trials.inputs.shape[:2]
+    if initial is None:
+        own = circuit.initial_state(params)
+        initial = {name: jnp.broadcast_to(value, (num_trials, *value.shape)) for name, value in own.items()}
+    noise = None
+    if circuit.noise_sd > 0:
+        noise = jax.vmap(lambda key: circuit.noise(key, num_steps), out_axes=1)(keys)
+    inputs = jnp.swapaxes(trials.inputs, 0, 1).astype(dtype)
+    valid = jnp.swapaxes(trials.valid, 0, 1)
+    drive = external_drive(circuit, weights, inputs, noise)
+    states, drives = unfold(circuit, params, weights, drive, valid, initial, batched=True)
+    dynamics = circuit.dynamics
+    rates = dynamics.rate(params, states)
+    sent = jnp.concatenate([dynamics.rate(params, initial)[None], rates[:-1]])
+    read = rates if separate_readout(circuit) is None else dynamics.readout(params, states)
+    unfolded = Unfolded(initial, states, drives, sent, read, inputs, valid)
+    return unfolded, read @ weights.readout.T + weights.readout_bias

@@ -1,0 +1,1 @@
+"""How credit travels back through a circuit and through time."""

@@ -1,0 +1,103 @@
+"""What a run has found so far, kept on the host and written to disk so that it can be resumed to the bit."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from throughtime import atomic
+from throughtime.training.plan import SeedState
+from throughtime.training.record import NEVER
+
+FORMAT = "throughtime training state 1"
+
+
+@dataclass
+class History:
+    """Host side of a run of ``S`` seeds.
+
+    Attributes:
+        states: states of all seeds, as NumPy arrays.
+        update: updates made at each logged block.
+        measures: per block, (S, measure); scores: per block, (S,), NaN where none was judged.
+        judged: per evaluation, (S, criterion).
+        criterion_update: (S,), −1 until the criterion is met.
+        snapshots: kept checkpoints: updates made (S,), parameters and rule state (S, …).
+    """
+
+    states: SeedState
+    criterion_update: np.ndarray
+    update: list[int] = field(default_factory=list)
+    measures: list[np.ndarray] = field(default_factory=list)
+    scores: list[np.ndarray] = field(default_factory=list)
+    judged: list[np.ndarray] = field(default_factory=list)
+    snapshots: list[tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, states: SeedState) -> History:
+        """History before the first update; the initial weights are its first checkpoint."""
+        states = jax.tree.map(np.asarray, states)
+        history = cls(states, np.full(len(states.data_seed), NEVER, np.int64))
+        history.keep()
+        return history
+
+    @property
+    def made(self) -> int:
+        """Updates made so far."""
+        return self.update[-1] if self.update else 0
+
+    def keep(self) -> None:
+        """Add the present weights to the checkpoints."""
+        states = self.states
+        self.snapshots.append((np.array(states.num_updates, np.int64), dict(states.params), dict(states.rule)))
+
+    def save(self, path: Path, identity: str) -> None:
+        """Write everything to ``path`` atomically; ``identity`` names the run it belongs to."""
+        arrays: dict[str, Any] = {"format": np.array(FORMAT), "identity": np.array(identity)}
+        for name in ("update", "measures", "scores", "judged"):
+            arrays[f"history/{name}"] = np.array(getattr(self, name))
+        arrays["history/criterion_update"] = self.criterion_update
+        trees = [("states", self.states), *((f"snapshot/{i}", kept) for i, kept in enumerate(self.snapshots))]
+        for prefix, tree in trees:
+            for index, leaf in enumerate(jax.tree.leaves(tree)):
+                arrays[f"{prefix}/{index}"] = leaf
+        buffer = io.BytesIO()
+        np.savez(buffer, **arrays)
+        atomic.write_bytes(path, buffer.getvalue())
+
+    @classmethod
+    def load(cls, path: Path, identity: str, like: History) -> History:
+        """Read back what :meth:`save` wrote; ``like`` gives the structure (a fresh history of the same run).
+
+        Raises:
+            ValueError: if the file is no training state, or belongs to another run.
+        """
+        try:
+            with np.load(path) as file:
+                arrays = dict(file)
+        except (ValueError, OSError, EOFError) as error:
+            raise ValueError(f"checkpoint {path}: not a readable training state; delete it to start anew.") from error
+        if str(arrays.get("format")) != FORMAT:
+            raise ValueError(f"checkpoint {path}: not a training state of this version; delete it to start anew.")
+        if str(arrays["identity"]) != identity:
+            raise ValueError(
+                f"checkpoint {path}: it belongs to a run with another configuration; "
+                "give this run a file of its own, or delete that one."
+            )
+
+        def rebuild(prefix: str, tree: Any) -> Any:
+            leaves, structure = jax.tree.flatten(tree)
+            return structure.unflatten([arrays[f"{prefix}/{index}"] for index in range(len(leaves))])
+
+        history = cls(rebuild("states", like.states), arrays["history/criterion_update"])
+        history.update = [int(made) for made in arrays["history/update"]]
+        for name in ("measures", "scores", "judged"):
+            setattr(history, name, list(arrays[f"history/{name}"]))
+        count = len({name.split("/")[1] for name in arrays if name.startswith("snapshot/")})
+        history.snapshots = [rebuild(f"snapshot/{index}", like.snapshots[0]) for index in range(count)]
+        return history

@@ -1,0 +1,275 @@
+"""Training: the only update loop, over an ensemble of seeds, resumable to the bit."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm import tqdm
+
+from throughtime import config as configuration
+from throughtime.objectives import Objective, SquaredError
+from throughtime.training import settings
+from throughtime.training.criterion import Judge
+from throughtime.training.ensemble import usable_cores
+from throughtime.training.history import History
+from throughtime.training.plan import Clip, Plan
+from throughtime.training.record import BUDGET_EXHAUSTED, CRITERION_REACHED, DIVERGED, NEVER, TrainingRecord
+from throughtime.training.update import MEASURES, advance, make_trials, start, validate
+
+
+def train(
+    task: Any,
+    circuit: Any,
+    rule: Any,
+    *,
+    seeds: int | Iterable[int] = range(1),
+    num_updates: int = 2000,
+    batch_size: int = 64,
+    learning_rate: float | Sequence[float] | Callable[[Any], Any] = 1e-3,
+    objective: Objective | None = None,
+    optimizer: Any = "adam",
+    clip: float | Clip | None = None,
+    stop: str = "criterion",
+    eval_every: int = 100,
+    log_every: int = 20,
+    keep: Iterable[int] = (),
+    checkpoint: str | os.PathLike[str] | None = None,
+    init_seeds: int | Iterable[int] | None = None,
+    data_seeds: int | Iterable[int] | None = None,
+    rule_seeds: int | Iterable[int] | None = None,
+    params: dict[str, Any] | None = None,
+    progress: bool | None = None,
+) -> TrainingRecord:
+    """Train ``circuit`` on ``task`` with ``rule``, once for every seed.
+
+    Args:
+        seeds: labels of the replicates; each sets the seeds of initial weights, trials and rule by
+            separate folds. An int n is the single seed n.
+        num_updates: budget of updates.
+        batch_size: trials per update.
+        learning_rate: a number, one per update, or an optax schedule.
+        objective: loss of one trial; masked squared error by default.
+        optimizer: ``adam``, ``adamw``, ``momentum``, ``nesterov``, ``rmsprop``, ``sgd``, or an optax
+            transformation with unit learning rate.
+        clip: a number (global norm), a :class:`Clip`, or None.
+        stop: ``"criterion"``: a seed that meets the task's criterion stops changing, and training ends when
+            all have; ``"budget"``: the crossing is recorded and training goes on.
+        eval_every: updates between evaluations on held-out trials.
+        log_every: updates between two rows of the curves; each row is the mean since the last.
+        keep: updates whose weights are kept beside the initial and the final ones.
+        checkpoint: file that receives the whole state at every evaluation; if it exists, the run is
+            resumed from it and ends with the same bits.
+        init_seeds, data_seeds, rule_seeds: one number for all or one per seed, in place of ``seeds``.
+        params: initial parameters for every seed, or with a leading axis seed, in place of drawn ones.
+        progress: show a progress bar; by default only on a terminal.
+
+    Raises:
+        ValueError: for settings that cannot work, before anything is compiled.
+    """
+    settings.check_fit(task, circuit)
+    labels = settings.seed_list("seeds", (seeds,) if isinstance(seeds, int) else seeds)
+    three = {}
+    for name, given in (("init", init_seeds), ("data", data_seeds), ("rule", rule_seeds)):
+        three[name] = labels if given is None else settings.seed_list(f"{name}_seeds", given, len(labels))
+    num_updates = settings.count("num_updates", num_updates)
+    batch_size = settings.count("batch_size", batch_size)
+    eval_every, log_every = settings.count("eval_every", eval_every), settings.count("log_every", log_every)
+    kept = sorted({settings.count("keep", update, 0) for update in keep} - {0})
+    if stop not in settings.STOPS:
+        raise ValueError(f"train: stop {stop!r} is not known; use 'criterion' or 'budget'.")
+    clip = settings.clipping(clip)
+    settings.obey_rule(rule, batch_size, optimizer, clip, learning_rate)
+    rates = settings.rates(learning_rate, num_updates)
+    objective = SquaredError() if objective is None else objective
+    plan = Plan(task, circuit, rule, objective, optimizer, clip, batch_size, usable_cores())
+
+    config = {
+        "task": task,
+        "circuit": circuit,
+        "rule": rule,
+        "objective": objective,
+        "training": {
+            "seeds": labels,
+            **{f"{name}_seeds": values for name, values in three.items()},
+            "num_updates": num_updates,
+            "batch_size": batch_size,
+            "learning_rate": settings.describe_rates(rates),
+            "optimizer": settings.describe_optimizer(optimizer),
+            "clip": clip,
+            "stop": stop,
+            "eval_every": eval_every,
+            "log_every": log_every,
+            "keep": tuple(kept),
+            "initial_params": None if params is None else hash_arrays(params),
+        },
+    }
+    numbers = [jnp.asarray(three[name], jnp.uint32) for name in ("init", "data", "rule")]
+    given = None if params is None else settings_params(params, circuit, len(labels))
+    history = History.begin(start(plan, *numbers, given))
+    path, identity = (None if checkpoint is None else Path(checkpoint)), configuration.sha256(config)
+    if path is not None:
+        if not path.parent.is_dir():
+            raise ValueError(f"train: the folder of checkpoint {path} does not exist; create it first.")
+        if path.exists():
+            history = History.load(path, identity, history)
+
+    def save() -> None:
+        if path is not None:
+            history.save(path, identity)
+
+    show = sys.stderr.isatty() if progress is None else progress
+    with tqdm(total=num_updates, initial=history.made, disable=not show, unit="update") as bar:
+        run_updates(plan, history, rates, stop, eval_every, log_every, kept, save, bar)
+    return finish(plan, history, config, labels)
+
+
+def run_updates(
+    plan: Plan,
+    history: History,
+    rates: np.ndarray,
+    stop: str,
+    eval_every: int,
+    log_every: int,
+    kept: list[int],
+    save: Callable[[], None],
+    bar: Any,
+) -> None:
+    """Updates, evaluations and checkpoints until every seed is done or the budget is spent."""
+    judge, num_updates = Judge(plan.task), len(rates)
+    while history.made < num_updates and history.states.active.any():
+        first = history.made
+        marks = [num_updates, *(-(-(first + 1) // every) * every for every in (eval_every, log_every)), *kept]
+        last = min(mark for mark in marks if mark > first)
+        padded = np.zeros(log_every, np.float32)
+        padded[: last - first] = rates[first:last]
+        states, measures = advance(plan, history.states, first, last - first, padded)
+        history.states = jax.tree.map(np.asarray, states)
+        history.update.append(last)
+        history.measures.append(np.asarray(measures, np.float64))
+        evaluated = last % eval_every == 0 or last == num_updates
+        history.scores.append(
+            judge_seeds(plan, history, judge, stop) if evaluated else np.full(len(measures), np.nan)
+        )
+        if last in kept:
+            history.keep()
+        if evaluated:
+            save()
+        bar.update(last - first)
+        if not bar.disable:
+            loss, score = history.measures[-1][:, 0], history.scores[-1]
+            shown = {"loss": f"{np.nanmean(loss):.4f}" if np.isfinite(loss).any() else "nan"}
+            if np.isfinite(score).any():
+                shown["score"] = f"{np.nanmean(score):.3f}"
+            bar.set_postfix(shown)
+
+
+def judge_seeds(plan: Plan, history: History, judge: Judge, stop: str) -> np.ndarray:
+    """Evaluate every active seed on held-out trials; its fraction correct, (seed,)."""
+    states = history.states
+    made = np.int32(history.made)
+    scores, conditions = validate(plan, judge.num_trials, states.params, states.data_seed, made)
+    scores, conditions = jax.tree.map(np.asarray, (scores, conditions))
+    values = []
+    correct = np.full(len(states.active), np.nan)
+    for index, active in enumerate(states.active):
+        one = [{name: array[index] for name, array in each.items()} for each in (scores, conditions)]
+        values.append(judge.values(*one))
+        if active:
+            counted = ~one[1]["catch"].astype(bool) if "catch" in one[1] else slice(None)
+            correct[index] = one[0]["correct"][counted].mean()
+    history.judged.append(np.array(values))
+    done = np.zeros(len(states.active), bool)
+    for index in np.flatnonzero(states.active):
+        if judge.met(np.array(history.judged)[:, index]):
+            done[index] = True
+            if history.criterion_update[index] == NEVER:
+                history.criterion_update[index] = history.made
+    if stop == "criterion":
+        history.states = states._replace(active=states.active & ~done)
+    return correct
+
+
+def finish(plan: Plan, history: History, config: dict[str, Any], labels: tuple[int, ...]) -> TrainingRecord:
+    """The record of a run that has ended; its last checkpoint is the final weights."""
+    history.keep()
+    states = history.states
+    diverged = states.diverged_update != NEVER
+    reached = history.criterion_update != NEVER
+    snapshots = history.snapshots
+    params = {name: np.stack([kept[1][name] for kept in snapshots], 1) for name in states.params}
+    weights = jax.jit(jax.vmap(jax.vmap(lambda one: plan.circuit.weights(one)._asdict())))(params)
+    in_file = ("recurrent", "input", "bias", "readout", "readout_bias", "tau")
+    measures = np.array(history.measures).reshape(-1, len(labels), len(MEASURES)).transpose(2, 1, 0)
+    curves = dict(zip(MEASURES, measures, strict=True))
+    made = states.num_updates.astype(np.int64)
+    return TrainingRecord(
+        config=config,
+        seeds=np.array(labels, np.int64),
+        update=np.array(history.update, np.int64),
+        curves={**curves, "score": np.array(history.scores).reshape(-1, len(labels)).T},
+        status=np.where(diverged, DIVERGED, np.where(reached, CRITERION_REACHED, BUDGET_EXHAUSTED)),
+        criterion_update=history.criterion_update,
+        diverged_update=states.diverged_update.astype(np.int64),
+        num_updates=made,
+        trials_seen=made * plan.batch_size,
+        forward_passes=made * plan.batch_size * plan.rule.traits.forward_passes,
+        checkpoint_update=np.stack([kept[0] for kept in snapshots], 1),
+        params=params,
+        weights={name: np.asarray(weights[name]) for name in in_file},
+        rule_state={name: np.stack([kept[2][name] for kept in snapshots], 1) for name in states.rule},
+        init_sha256={
+            str(label): hash_arrays({name: array[index, 0] for name, array in params.items()})
+            for index, label in enumerate(labels)
+        },
+        data_sha256=dict(zip(map(str, labels), hash_trials(plan, states.data_seed), strict=True)),
+    )
+
+
+def settings_params(params: dict[str, Any], circuit: Any, num_seeds: int) -> dict[str, np.ndarray]:
+    """Given initial parameters with a leading axis seed.
+
+    Raises:
+        ValueError: if names or shapes are not those of the circuit.
+    """
+    wanted = jax.eval_shape(lambda key: circuit.init(key=key), jax.random.key(0))
+    if set(params) != set(wanted):
+        raise ValueError(f"train: params has {sorted(params)}, the circuit needs {sorted(wanted)}.")
+    spread = {}
+    for name, like in wanted.items():
+        array = np.asarray(params[name], np.float32)
+        if array.shape == like.shape:
+            array = np.broadcast_to(array, (num_seeds, *like.shape))
+        if array.shape != (num_seeds, *like.shape):
+            raise ValueError(
+                f"train: params[{name!r}] has shape {array.shape}, expected {like.shape}, "
+                f"or with a leading axis of {num_seeds} seeds."
+            )
+        spread[name] = np.array(array)
+    return spread
+
+
+def hash_arrays(arrays: dict[str, Any]) -> str:
+    """SHA-256 over names, dtypes, shapes and contents."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}{array.dtype.str}{array.shape}".encode() + array.tobytes())
+    return digest.hexdigest()
+
+
+def hash_trials(plan: Plan, data_seeds: np.ndarray) -> list[str]:
+    """Hash of the first training batch of each seed."""
+    first = jax.jit(lambda seeds: jax.lax.map(lambda seed: make_trials(plan, seed, jnp.int32(0))[0], seeds))(data_seeds)
+    names = ("inputs", "targets", "mask", "valid")
+    return [
+        hash_arrays({name: np.asarray(getattr(first, name))[index] for name in names})
+        for index in range(len(data_seeds))
+    ]

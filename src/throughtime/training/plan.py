@@ -1,0 +1,118 @@
+"""The static side of training: what is compiled, as one hashable object."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from throughtime.registry import unknown
+
+if TYPE_CHECKING:
+    from jax import Array
+
+OPTIMIZERS: dict[str, Any] = {
+    "adam": optax.adam,
+    "adamw": optax.adamw,
+    "momentum": lambda learning_rate: optax.sgd(learning_rate, momentum=0.9),
+    "nesterov": lambda learning_rate: optax.sgd(learning_rate, momentum=0.9, nesterov=True),
+    "rmsprop": optax.rmsprop,
+    "sgd": optax.sgd,
+}
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Clipping of the gradient's norm.
+
+    Attributes:
+        at: largest norm let through.
+        by: ``"global"``: one norm over all parameters; ``"block"``: each parameter array by its own norm,
+            so that a large recurrent gradient does not starve the readout.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> grads = {"recurrent": jnp.array([3.0, 4.0]), "readout": jnp.array([0.6, 0.8])}
+        >>> clipped, fraction = Clip(1.0, by="block")(grads)
+        >>> [round(float(x), 3) for x in clipped["recurrent"]], float(fraction)
+        ([0.6, 0.8], 0.5)
+    """
+
+    at: float
+    by: str = "global"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.at) and self.at > 0):
+            raise ValueError(f"Clip: at {self.at!r} is not a positive number; use None for no clipping.")
+        if self.by not in ("global", "block"):
+            raise ValueError(f"Clip: by {self.by!r} is not known; use 'global' or 'block'.")
+
+    def __call__(self, grads: dict[str, Array]) -> tuple[dict[str, Array], Array]:
+        """Clipped gradients, and the fraction of norms that were clipped."""
+        if self.by == "global":
+            norm = optax.tree.norm(grads)
+            factor = jnp.minimum(1.0, self.at / norm)
+            return jax.tree.map(lambda leaf: leaf * factor, grads), (norm > self.at).astype(jnp.float32)
+        norms = {name: jnp.linalg.norm(leaf) for name, leaf in grads.items()}
+        clipped = {name: leaf * jnp.minimum(1.0, self.at / norms[name]) for name, leaf in grads.items()}
+        over = jnp.stack([(norm > self.at) for norm in norms.values()])
+        return clipped, over.mean(dtype=jnp.float32)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that shapes the compiled update; equal plans share one compilation.
+
+    Attributes:
+        task, circuit, rule, objective: frozen configuration objects.
+        optimizer: a name in ``OPTIMIZERS`` or an optax transformation with unit learning rate.
+        clip: clipping or None.
+        batch_size: trials per update.
+        cores: CPU devices in use.
+    """
+
+    task: Any
+    circuit: Any
+    rule: Any
+    objective: Any
+    optimizer: Any
+    clip: Clip | None
+    batch_size: int
+    cores: int
+
+    def transformation(self) -> optax.GradientTransformation:
+        """The optax transformation, with learning rate 1."""
+        if not isinstance(self.optimizer, str):
+            return self.optimizer
+        if self.optimizer not in OPTIMIZERS:
+            raise unknown("optimizer", self.optimizer, OPTIMIZERS, ", ".join(OPTIMIZERS))
+        return OPTIMIZERS[self.optimizer](1.0)
+
+    def trained(self, params: dict[str, Array]) -> dict[str, Array]:
+        """The parameters the rule trains: nothing else moves, not even by momentum or decay."""
+        wanted = self.rule.traits.trained
+        return dict(params) if isinstance(wanted, str) else {name: params[name] for name in wanted}
+
+
+class SeedState(NamedTuple):
+    """The dynamic side of one seed; an ensemble has a leading axis seed on every leaf.
+
+    Attributes:
+        params, optimizer, rule: parameters, optimiser state, rule state.
+        data_seed: seed of the trials.
+        active: False once the seed is done; nothing of it changes any more.
+        num_updates: updates made.
+        diverged_update: first update with a non-finite loss or gradient, −1 if none.
+    """
+
+    params: dict[str, Array]
+    optimizer: Any
+    rule: dict[str, Array]
+    data_seed: Array
+    active: Array
+    num_updates: Array
+    diverged_update: Array

@@ -1,0 +1,141 @@
+"""Checks of what a user asks of training, before anything is compiled."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from throughtime.training.plan import OPTIMIZERS, Clip
+
+STOPS = ("criterion", "budget")
+
+
+def check_fit(task: Any, circuit: Any) -> None:
+    """Refuse a circuit that was made for other channels or another step than the task's.
+
+    Raises:
+        ValueError: naming both sides and the remedy.
+    """
+    pairs = (
+        ("num_inputs", circuit.num_inputs, len(task.input_names)),
+        ("num_outputs", circuit.num_outputs, len(task.output_names)),
+        ("dt", circuit.dt, task.dt),
+    )
+    for name, of_circuit, of_task in pairs:
+        if of_circuit != of_task:
+            raise ValueError(
+                f"train: the circuit's {name} is {of_circuit}, the task needs {of_task}; "
+                "make the circuit with throughtime.circuits.for_task(task, ...)."
+            )
+
+
+def count(name: str, value: Any, least: int = 1) -> int:
+    """A whole number of at least ``least``.
+
+    Raises:
+        ValueError: otherwise.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < least:
+        raise ValueError(f"train: {name} {value!r} is not a whole number >= {least}.")
+    return int(value)
+
+
+def seed_list(name: str, seeds: int | Iterable[int], length: int | None = None) -> tuple[int, ...]:
+    """Seeds as a tuple; a single number stands for every seed of the run.
+
+    Raises:
+        ValueError: if empty, of another length than ``length``, negative, or not whole numbers.
+    """
+    if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool):
+        seeds = [int(seeds)] * (1 if length is None else length)
+    listed = tuple(seeds)
+    if not listed or not all(
+        isinstance(seed, int | np.integer) and not isinstance(seed, bool) and 0 <= seed < 2**32 for seed in listed
+    ):
+        raise ValueError(f"train: {name} {listed!r}: expected whole numbers from 0 to 2³² − 1, at least one.")
+    if length is not None and len(listed) != length:
+        raise ValueError(f"train: {name} has {len(listed)} entries, seeds has {length}; give one for each seed.")
+    if length is None and len(set(listed)) != len(listed):
+        raise ValueError(f"train: {name} {listed!r}: a seed appears twice; each labels one replicate.")
+    return tuple(int(seed) for seed in listed)
+
+
+def rates(learning_rate: float | Sequence[float] | Callable[[Any], Any], num_updates: int) -> np.ndarray:
+    """Learning rate of every update, (update,) float32.
+
+    Args:
+        learning_rate: a number, one number per update, or an optax schedule (a function of the update).
+
+    Raises:
+        ValueError: if it is negative, not finite, or has another length than ``num_updates``.
+    """
+    if callable(learning_rate):
+        import jax
+        import jax.numpy as jnp
+
+        values = np.asarray(jax.vmap(lambda update: jnp.asarray(learning_rate(update), float))(jnp.arange(num_updates)))
+    else:
+        values = np.asarray(learning_rate, float)
+        if values.ndim == 0:
+            values = np.full(num_updates, values)
+    if values.shape != (num_updates,):
+        raise ValueError(
+            f"train: learning_rate has shape {values.shape}; give one number, a schedule, or {num_updates} numbers."
+        )
+    if not (np.isfinite(values).all() and (values >= 0).all()):
+        raise ValueError("train: learning_rate has a negative or non-finite value; use numbers >= 0.")
+    return values.astype(np.float32)
+
+
+def describe_rates(values: np.ndarray) -> Any:
+    """Learning rates as they stand in the configuration: the number, or ends and hash of a schedule."""
+    if (values == values[0]).all():
+        return float(np.format_float_positional(values[0], unique=True))
+    digest = hashlib.sha256(values.astype("<f4").tobytes()).hexdigest()
+    return {"first": float(values[0]), "last": float(values[-1]), "sha256": digest}
+
+
+def describe_optimizer(optimizer: Any) -> str:
+    """Name of the optimiser for the configuration; a custom one cannot be rebuilt from it.
+
+    Raises:
+        ValueError: for an unknown name, with near names.
+        TypeError: for something that is no optax transformation.
+    """
+    from throughtime.registry import unknown
+
+    if isinstance(optimizer, str):
+        if optimizer not in OPTIMIZERS:
+            raise unknown("optimizer", optimizer, OPTIMIZERS, ", ".join(OPTIMIZERS))
+        return optimizer
+    if not (hasattr(optimizer, "init") and hasattr(optimizer, "update")):
+        raise TypeError(f"train: optimizer {optimizer!r} is neither a name nor an optax transformation.")
+    return "custom optax transformation"
+
+
+def clipping(clip: float | Clip | None) -> Clip | None:
+    """A number clips the global norm."""
+    return clip if clip is None or isinstance(clip, Clip) else Clip(float(clip))
+
+
+def obey_rule(rule: Any, batch_size: int, optimizer: Any, clip: Clip | None, learning_rate: Any) -> None:
+    """Refuse wishes that contradict the rule's traits.
+
+    Raises:
+        ValueError: for a batch size the rule does not work with, and for an optimiser, clipping or learning
+            rate given to a rule that makes its own steps within the trial.
+    """
+    traits, name = rule.traits, type(rule).__name__
+    if traits.batch_size is not None and batch_size != traits.batch_size:
+        raise ValueError(
+            f"train: {name} works with batch_size {traits.batch_size} only, got {batch_size}; "
+            f"set batch_size={traits.batch_size}."
+        )
+    if traits.displacement and (optimizer != "sgd" or clip is not None or learning_rate != 1.0):
+        raise ValueError(
+            f"train: {name} makes its own steps within the trial; use optimizer='sgd', learning_rate=1.0 and "
+            "no clipping, and set the step size in the rule."
+        )

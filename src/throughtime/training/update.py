@@ -1,0 +1,120 @@
+"""The only update: trials from keys, gradient by the rule, clipping, optimiser; many of them on the device."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from throughtime import keys
+from throughtime.circuits.simulate import forward
+from throughtime.credit import tiles
+from throughtime.training.ensemble import over_seeds
+from throughtime.training.plan import Plan, SeedState
+
+if TYPE_CHECKING:
+    from jax import Array
+
+MEASURES = ("loss", "gradient_norm", "clipped_fraction", "learning_rate")
+
+
+@partial(jax.jit, static_argnames="plan")
+def start(plan: Plan, init_seeds: Array, data_seeds: Array, rule_seeds: Array, given: Any = None) -> SeedState:
+    """States of all seeds before the first update; ``given`` parameters (seed, …) replace the drawn ones."""
+
+    def one(seeds: tuple[Array, Array, Array], given: Any) -> SeedState:
+        init_seed, data_seed, rule_seed = seeds
+        params = plan.circuit.init(key=keys.seed_key(init_seed, "init")) if given is None else given
+        rule_key = keys.stream(keys.seed_key(rule_seed, "rule"), "rule")
+        return SeedState(
+            params=params,
+            optimizer=plan.transformation().init(plan.trained(params)),
+            rule=plan.rule.init(plan.circuit, params, key=rule_key),
+            data_seed=data_seed,
+            active=jnp.array(True),
+            num_updates=jnp.array(0, jnp.int32),
+            diverged_update=jnp.array(-1, jnp.int32),
+        )
+
+    seeds = (init_seeds, data_seeds, rule_seeds)
+    return jax.lax.map(lambda both: one(*both), (seeds, given))
+
+
+def make_trials(plan: Plan, data_seed: Array, update: Array) -> tuple[Any, Array]:
+    """Training trials of one update, and the key their streams fold from."""
+    key = jax.random.fold_in(keys.seed_key(data_seed, "data"), keys.PURPOSES["train"])
+    key = jax.random.fold_in(key, update)
+    each = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(plan.batch_size))
+    return jax.vmap(plan.task.trial)(each), key
+
+
+def one_update(plan: Plan, state: SeedState, update: Array, learning_rate: Array) -> tuple[SeedState, Array]:
+    """One update of one seed, and its measures in the order of ``MEASURES``."""
+    trials, key = make_trials(plan, state.data_seed, update)
+    grads, rule_state, info = plan.rule.gradient(
+        plan.circuit, state.params, state.rule, trials, plan.objective, key=key, update=update
+    )
+    grads = plan.trained(grads)
+    norm = optax.tree.norm(grads)
+    finite = jnp.isfinite(norm) & jnp.isfinite(info["loss"])
+    clipped, fraction = (grads, jnp.zeros(())) if plan.clip is None else plan.clip(grads)
+    moves, optimizer = plan.transformation().update(clipped, state.optimizer, plan.trained(state.params))
+    moved = {name: state.params[name] + learning_rate * move for name, move in moves.items()}
+    after = state._replace(
+        params={**state.params, **moved}, optimizer=optimizer, rule=rule_state, num_updates=update + 1
+    )
+    failed = state._replace(active=jnp.array(False), diverged_update=update + 1)
+    after = jax.tree.map(lambda good, bad: jnp.where(finite, good, bad), after, failed)
+    return after, jnp.stack([info["loss"], norm, fraction, learning_rate]).astype(jnp.float32)
+
+
+@partial(jax.jit, static_argnames="plan")
+def advance(plan: Plan, states: SeedState, first: Array, count: Array, rates: Array) -> tuple[SeedState, Array]:
+    """Updates ``first … first + count − 1`` of every active seed, without leaving the device.
+
+    Args:
+        rates: (update,) learning rates, at least ``count`` of them.
+
+    Returns:
+        new states, and the mean of each measure over the updates each seed made, (seed, measure): NaN for
+        a seed that made none; a non-finite loss shows in the mean.
+    """
+
+    def one(state: SeedState, first: Array, count: Array, rates: Array) -> tuple[SeedState, Array]:
+        def body(index: Array, carry: tuple[SeedState, Array, Array]) -> tuple[SeedState, Array, Array]:
+            state, total, made = carry
+
+            def work(state: SeedState) -> tuple[SeedState, Array, Array]:
+                after, measures = one_update(plan, state, first + index, rates[index])
+                return after, total + measures, made + 1
+
+            return jax.lax.cond(state.active, work, lambda state: (state, total, made), state)
+
+        zero = (state, jnp.zeros(len(MEASURES), jnp.float32), jnp.zeros((), jnp.int32))
+        state, total, made = jax.lax.fori_loop(0, count, body, zero)
+        return state, total / jnp.where(made > 0, made, jnp.nan)
+
+    return over_seeds(one, plan.cores, states, first, count, rates)
+
+
+@partial(jax.jit, static_argnames=("plan", "num_trials"))
+def validate(plan: Plan, num_trials: int, params: Any, data_seeds: Array, update: Array) -> tuple[Any, Any]:
+    """Scores and conditions of held-out trials, name -> (seed, trial); circuit noise on."""
+
+    def one(state: tuple[Any, Array], update: Array) -> tuple[Any, Any]:
+        params, data_seed = state
+        weights = plan.circuit.weights(params)
+        root = keys.seed_key(data_seed, "data")
+
+        def tile(each: Array, weight: Array) -> tuple[Any, Any]:
+            trials = jax.vmap(plan.task.trial)(each)
+            _, outputs = forward(plan.circuit, params, weights, trials, each)
+            return jax.vmap(plan.task.score, in_axes=(1, 0))(outputs, trials), trials.conditions
+
+        stacked = tiles.map_tiles(tile, keys.trial_keys(root, "validation", update, num_trials))
+        return tiles.join(stacked, num_trials)
+
+    return over_seeds(one, plan.cores, (params, data_seeds), update)

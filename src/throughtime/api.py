@@ -22,7 +22,13 @@ if TYPE_CHECKING:
 
 
 def train(
-    task: Any, circuit: Circuit, rule: Rule, *, test_trials: int = 64, command: str | None = None, **settings: Any
+    task: Any,
+    circuit: Circuit,
+    rule: Rule,
+    *,
+    test_trials: int = 64,
+    command: str | None = None,
+    **settings: Any,
 ) -> Run:
     """Train a circuit on a task with a rule, once for every seed, and record it.
 

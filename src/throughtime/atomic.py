@@ -25,3 +25,9 @@ def write_bytes(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             os.unlink(name)
         raise
+
+
+def sweep(path: Path) -> None:
+    """Remove what writers of ``path`` that were killed while writing have left in its folder."""
+    for left in path.parent.glob(f".{path.name}.*.part"):
+        left.unlink(missing_ok=True)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import jax
 
+import throughtime.runtime  # noqa: F401  (settings JAX reads when its backend starts)
+
 if TYPE_CHECKING:
     from jax import Array
     from jax.typing import ArrayLike

@@ -118,9 +118,13 @@ def unfold(
 
     local, rate = (jax.vmap(one), jax.vmap(transmit)) if batched else (one, transmit)
 
-    def step(carry: tuple[State, Array], now: tuple[Array, Array]) -> tuple[tuple[State, Array], tuple[State, Array]]:
+    def step(
+        carry: tuple[State, Array], now: tuple[Array, Array]
+    ) -> tuple[tuple[State, Array], tuple[State, Array]]:
         state, transmitted = carry
-        arriving = now[0] + apply_synapses(dynamics, dynamics.recurrent_drives, weights.recurrent, transmitted)
+        arriving = now[0] + apply_synapses(
+            dynamics, dynamics.recurrent_drives, weights.recurrent, transmitted
+        )
         state = local(state, arriving, now[1])
         return (state, rate(state)), (state, arriving)
 
@@ -137,7 +141,12 @@ def separate_readout(circuit: Circuit) -> Callable[..., Array] | None:
 
 
 def forward(
-    circuit: Circuit, params: Params, weights: Weights, trials: Trial, keys: Array, initial: State | None = None
+    circuit: Circuit,
+    params: Params,
+    weights: Weights,
+    trials: Trial,
+    keys: Array,
+    initial: State | None = None,
 ) -> tuple[Unfolded, Array]:
     """Run a tile of trials, with the circuit noise of their keys.
 

@@ -52,7 +52,9 @@ class RandomTransport(Transport):
     def init(self, circuit: Circuit, params: dict[str, Array], *, key: Array) -> dict[str, Array]:
         """Draw R; it is the rule state's ``rule_transport``."""
         recurrent = circuit.weights(params).recurrent
-        return {"rule_transport": jnp.std(recurrent) * jax.random.normal(key, recurrent.shape, recurrent.dtype)}
+        return {
+            "rule_transport": jnp.std(recurrent) * jax.random.normal(key, recurrent.shape, recurrent.dtype)
+        }
 
     def matrix(self, weights: Weights, state: dict[str, Array]) -> Array | None:
         """The drawn R."""

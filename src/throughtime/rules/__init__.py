@@ -46,5 +46,7 @@ def make(name: str, **options: Any) -> Rule:
     known = {item.name for item in dataclasses.fields(kind)}
     for option in options:
         if option not in known:
-            raise ValueError(f"rule {name!r} has no option {option!r}; it has {', '.join(sorted(known)) or 'none'}.")
+            raise ValueError(
+                f"rule {name!r} has no option {option!r}; it has {', '.join(sorted(known)) or 'none'}."
+            )
     return kind(**options)

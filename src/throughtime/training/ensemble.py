@@ -49,4 +49,6 @@ def over_seeds(function: Callable[..., Any], cores: int, states: Any, *shared: A
         with tiles.shared_by(cores):
             return one_after_another(states, *shared)
 
-    return jax.shard_map(together, mesh=mesh, in_specs=whole, out_specs=whole, check_vma=False)(states, *shared)
+    return jax.shard_map(together, mesh=mesh, in_specs=whole, out_specs=whole, check_vma=False)(
+        states, *shared
+    )

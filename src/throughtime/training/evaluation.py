@@ -17,7 +17,9 @@ from throughtime.training.record import EvaluationRecord
 
 
 @partial(jax.jit, static_argnames=("task", "circuit", "num_trials", "purpose"))
-def _observe(task: Any, circuit: Any, num_trials: int, purpose: str, params: Any, data_seeds: Any, update: Any) -> Any:
+def _observe(
+    task: Any, circuit: Any, num_trials: int, purpose: str, params: Any, data_seeds: Any, update: Any
+) -> Any:
     def one(both: tuple[Any, Any]) -> Any:
         params, data_seed = both
         weights = circuit.weights(params)

@@ -36,7 +36,9 @@ class History:
     measures: list[np.ndarray] = field(default_factory=list)
     scores: list[np.ndarray] = field(default_factory=list)
     judged: list[np.ndarray] = field(default_factory=list)
-    snapshots: list[tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]] = field(default_factory=list)
+    snapshots: list[tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]] = field(
+        default_factory=list
+    )
 
     @classmethod
     def begin(cls, states: SeedState) -> History:
@@ -54,7 +56,9 @@ class History:
     def keep(self) -> None:
         """Add the present weights to the checkpoints."""
         states = self.states
-        self.snapshots.append((np.array(states.num_updates, np.int64), dict(states.params), dict(states.rule)))
+        self.snapshots.append(
+            (np.array(states.num_updates, np.int64), dict(states.params), dict(states.rule))
+        )
 
     def save(self, path: Path, identity: str) -> None:
         """Write everything to ``path`` atomically; ``identity`` names the run it belongs to."""
@@ -81,9 +85,13 @@ class History:
             with np.load(path) as file:
                 arrays = dict(file)
         except (ValueError, OSError, EOFError) as error:
-            raise ValueError(f"checkpoint {path}: not a readable training state; delete it to start anew.") from error
+            raise ValueError(
+                f"checkpoint {path}: not a readable training state; delete it to start anew."
+            ) from error
         if str(arrays.get("format")) != FORMAT:
-            raise ValueError(f"checkpoint {path}: not a training state of this version; delete it to start anew.")
+            raise ValueError(
+                f"checkpoint {path}: not a training state of this version; delete it to start anew."
+            )
         if str(arrays["identity"]) != identity:
             raise ValueError(
                 f"checkpoint {path}: it belongs to a run with another configuration; "

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
+from throughtime import atomic
 from throughtime import config as configuration
 from throughtime.objectives import Objective, SquaredError
 from throughtime.training import settings
@@ -118,6 +119,7 @@ def train(
     if path is not None:
         if not path.parent.is_dir():
             raise ValueError(f"train: the folder of checkpoint {path} does not exist; create it first.")
+        atomic.sweep(path)
         if path.exists():
             history = History.load(path, identity, history)
 
@@ -267,7 +269,9 @@ def hash_arrays(arrays: dict[str, Any]) -> str:
 
 def hash_trials(plan: Plan, data_seeds: np.ndarray) -> list[str]:
     """Hash of the first training batch of each seed."""
-    first = jax.jit(lambda seeds: jax.lax.map(lambda seed: make_trials(plan, seed, jnp.int32(0))[0], seeds))(data_seeds)
+    first = jax.jit(lambda seeds: jax.lax.map(lambda seed: make_trials(plan, seed, jnp.int32(0))[0], seeds))(
+        data_seeds
+    )
     names = ("inputs", "targets", "mask", "valid")
     return [
         hash_arrays({name: np.asarray(getattr(first, name))[index] for name in names})

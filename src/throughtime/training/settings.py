@@ -53,11 +53,14 @@ def seed_list(name: str, seeds: int | Iterable[int], length: int | None = None) 
         seeds = [int(seeds)] * (1 if length is None else length)
     listed = tuple(seeds)
     if not listed or not all(
-        isinstance(seed, int | np.integer) and not isinstance(seed, bool) and 0 <= seed < 2**32 for seed in listed
+        isinstance(seed, int | np.integer) and not isinstance(seed, bool) and 0 <= seed < 2**32
+        for seed in listed
     ):
         raise ValueError(f"train: {name} {listed!r}: expected whole numbers from 0 to 2³² − 1, at least one.")
     if length is not None and len(listed) != length:
-        raise ValueError(f"train: {name} has {len(listed)} entries, seeds has {length}; give one for each seed.")
+        raise ValueError(
+            f"train: {name} has {len(listed)} entries, seeds has {length}; give one for each seed."
+        )
     if length is None and len(set(listed)) != len(listed):
         raise ValueError(f"train: {name} {listed!r}: a seed appears twice; each labels one replicate.")
     return tuple(int(seed) for seed in listed)
@@ -76,7 +79,9 @@ def rates(learning_rate: float | Sequence[float] | Callable[[Any], Any], num_upd
         import jax
         import jax.numpy as jnp
 
-        values = np.asarray(jax.vmap(lambda update: jnp.asarray(learning_rate(update), float))(jnp.arange(num_updates)))
+        values = np.asarray(
+            jax.vmap(lambda update: jnp.asarray(learning_rate(update), float))(jnp.arange(num_updates))
+        )
     else:
         values = np.asarray(learning_rate, float)
         if values.ndim == 0:

@@ -22,7 +22,9 @@ MEASURES = ("loss", "gradient_norm", "clipped_fraction", "learning_rate")
 
 
 @partial(jax.jit, static_argnames="plan")
-def start(plan: Plan, init_seeds: Array, data_seeds: Array, rule_seeds: Array, given: Any = None) -> SeedState:
+def start(
+    plan: Plan, init_seeds: Array, data_seeds: Array, rule_seeds: Array, given: Any = None
+) -> SeedState:
     """States of all seeds before the first update; ``given`` parameters (seed, …) replace the drawn ones."""
 
     def one(seeds: tuple[Array, Array, Array], given: Any) -> SeedState:
@@ -72,7 +74,9 @@ def one_update(plan: Plan, state: SeedState, update: Array, learning_rate: Array
 
 
 @partial(jax.jit, static_argnames="plan")
-def advance(plan: Plan, states: SeedState, first: Array, count: Array, rates: Array) -> tuple[SeedState, Array]:
+def advance(
+    plan: Plan, states: SeedState, first: Array, count: Array, rates: Array
+) -> tuple[SeedState, Array]:
     """Updates ``first … first + count − 1`` of every active seed, without leaving the device.
 
     Args:

@@ -1,0 +1,59 @@
+"""Analyses of trained circuits: named arrays in, datasets out.
+
+``tt.analysis.<name>`` takes and returns xarray objects; ``throughtime.analysis.arrays.<name>`` holds the
+same computation on plain NumPy arrays. Nothing here trains, reads files or plots. Members are imported
+when first asked for, so the array functions cost neither xarray nor scikit-learn.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from throughtime.analysis._accuracy import accuracy
+    from throughtime.analysis._align import align, warp
+    from throughtime.analysis._dimensionality import dimensionality
+    from throughtime.analysis._levels import example_seed, levels
+    from throughtime.analysis._pca import pca
+    from throughtime.analysis._psychometric import psychometric
+    from throughtime.analysis._scaling_index import scaling_index
+    from throughtime.analysis._timing import timing
+
+_MEMBERS = {
+    "accuracy": "_accuracy",
+    "align": "_align",
+    "dimensionality": "_dimensionality",
+    "example_seed": "_levels",
+    "levels": "_levels",
+    "pca": "_pca",
+    "psychometric": "_psychometric",
+    "scaling_index": "_scaling_index",
+    "timing": "_timing",
+    "warp": "_align",
+}
+
+__all__ = [
+    "accuracy",
+    "align",
+    "dimensionality",
+    "example_seed",
+    "levels",
+    "pca",
+    "psychometric",
+    "scaling_index",
+    "timing",
+    "warp",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MEMBERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has {', '.join(__all__)}.")
+    member = getattr(importlib.import_module(f"{__name__}.{_MEMBERS[name]}"), name)
+    globals()[name] = member
+    return member
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,88 @@
+"""Principal components of datasets; see :mod:`throughtime.analysis.arrays.pca`."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from throughtime.analysis._named import Field, apply
+from throughtime.analysis.arrays import pca as arrays
+
+
+def pca(
+    rates: xr.DataArray,
+    *,
+    sample_dims: tuple[str, ...] | None = None,
+    num_components: int | None = None,
+    soft_normalization: float | None = None,
+    valid: xr.DataArray | None = None,
+) -> xr.Dataset:
+    """Principal components over units, one set for each element of the remaining dims (seeds).
+
+    See :func:`throughtime.analysis.arrays.pca.pca`. Averages are taken before the call (for instance by
+    :func:`throughtime.analysis.align`); samples with a NaN in any unit take no part.
+
+    Args:
+        rates: (…, unit). sample_dims: dims whose elements are samples; all but ``seed``, ``run`` and
+            ``unit`` if not given.
+        num_components, soft_normalization: see the array function.
+        valid: boolean over sample dims; False samples take no part.
+
+    Returns:
+        Dataset: ``components`` (…, component, unit), ``score`` (…, *sample_dims, component),
+        ``explained_variance, explained_variance_ratio`` (…, component), ``mean, scale`` (…, unit).
+
+    Raises:
+        ValueError: as the array function.
+
+    Example:
+        >>> rates = xr.DataArray(np.eye(4)[:, :2], dims=("time", "unit"))
+        >>> dict(pca(rates).sizes)
+        {'component': 2, 'unit': 2, 'time': 4}
+    """
+    if sample_dims is None:
+        sample_dims = tuple(str(dim) for dim in rates.dims if dim not in ("run", "seed", "unit"))
+    mask = rates.notnull().all("unit")
+    if valid is not None:
+        mask = mask & valid.astype(bool)
+    num_units = rates.sizes["unit"]
+    limit = num_units if num_components is None else num_components
+
+    def one(activity: np.ndarray, use: np.ndarray) -> tuple[np.ndarray, ...]:
+        count = min(limit, int(use.sum()) - 1) if num_components is None else limit
+        result = arrays.pca(
+            activity, num_components=count, soft_normalization=soft_normalization, valid=use.astype(bool)
+        )
+        more = limit - count
+        return (
+            np.pad(result.component, ((0, more), (0, 0)), constant_values=np.nan),
+            _pad(result.score, more),
+            _pad(result.explained_variance, more),
+            _pad(result.explained_variance_ratio, more),
+            result.mean,
+            result.scale,
+        )
+
+    fields = {
+        "components": Field(("component", "unit"), "1", "loading of each unit"),
+        "score": Field((*sample_dims, "component"), "1", "principal component"),
+        "explained_variance": Field(("component",), "1", "variance"),
+        "explained_variance_ratio": Field(("component",), "1", "share of variance"),
+        "mean": Field(("unit",), "1", "mean subtracted"),
+        "scale": Field(("unit",), "1", "each unit was divided by this"),
+    }
+    options = {"centring": "unit mean", "soft_normalization": soft_normalization}
+    dataset = apply(
+        one,
+        (rates, mask),
+        [(*sample_dims, "unit"), sample_dims],
+        fields,
+        method="pca",
+        parameters=options | {"num_components": limit},
+    )
+    names = (name for name in rates.coords if set(rates[name].dims) <= set(dataset.dims))
+    return dataset.assign_coords({name: rates[name] for name in names})
+
+
+def _pad(values: np.ndarray, more: int) -> np.ndarray:
+    return np.pad(values, [(0, 0)] * (values.ndim - 1) + [(0, more)], constant_values=np.nan)

@@ -1,0 +1,26 @@
+"""Panels: each takes a dataset and axes, draws, and returns the axes.
+
+Panels compute no statistics and read no files: :mod:`throughtime.analysis` makes the datasets, a script in
+``figures/`` puts panels together, and :mod:`throughtime.plotting.style` says how everything looks.
+"""
+
+from throughtime.plotting import marks, style
+from throughtime.plotting.behaviour import accuracy, produced_interval, timing_variability
+from throughtime.plotting.conditions import aligned_traces, rescaled_rate, scaling_indices
+from throughtime.plotting.training import learning_curve
+from throughtime.plotting.trials import sorted_rates, state_space, trial
+
+__all__ = [
+    "accuracy",
+    "aligned_traces",
+    "learning_curve",
+    "marks",
+    "produced_interval",
+    "rescaled_rate",
+    "scaling_indices",
+    "sorted_rates",
+    "state_space",
+    "style",
+    "timing_variability",
+    "trial",
+]

@@ -1,0 +1,133 @@
+"""Small things that many panels draw: names with units, epochs, the number of seeds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatterSciNotation, LogLocator, NullLocator
+
+from throughtime.plotting import style
+
+
+def axis_label(array: xr.DataArray, name: str | None = None) -> str:
+    """Long name and units of an array, as an axis is labelled.
+
+    Example:
+        >>> axis_label(xr.DataArray(0.0, attrs={"units": "ms", "long_name": "produced interval"}))
+        'Produced interval (ms)'
+    """
+    text = name or str(array.attrs.get("long_name", array.name or "")).replace("_", " ")
+    text = text[:1].upper() + text[1:]
+    units = str(array.attrs.get("units", "1"))
+    return text if units in ("1", "") else f"{text} ({units})"
+
+
+def labels(coordinate: xr.DataArray) -> list[str]:
+    """Names of a coordinate's elements: its ``flag_meanings``, or its values as text.
+
+    Example:
+        >>> flags = {"flag_values": [0, 1], "flag_meanings": "cue go_pulse"}
+        >>> labels(xr.DataArray([1, 0], dims="input", attrs=flags))
+        ['go pulse', 'cue']
+    """
+    meanings = str(coordinate.attrs.get("flag_meanings", "")).split()
+    codes = np.atleast_1d(coordinate.attrs.get("flag_values", [])).tolist()
+    table = dict(zip(codes, meanings, strict=False))
+    return [str(table.get(value, value)).replace("_", " ") for value in coordinate.values.tolist()]
+
+
+def epochs(
+    dataset: xr.Dataset, ax: Axes, *, skip: tuple[str, ...] = ("trial",), min_label: float = 0.09
+) -> None:
+    """Shade every other epoch of one trial, in the order of their onsets, and name each above the axes.
+
+    Args:
+        dataset: ``epoch_onset`` and ``epoch_offset`` (epoch,) ms, with the labelled coordinate ``epoch``.
+        skip: epochs not shown. min_label: share of the time axis below which an epoch is not named.
+    """
+    low, high = ax.get_xlim()
+    onset, offset = dataset["epoch_onset"].values, dataset["epoch_offset"].values
+    shown = 0
+    named = zip(labels(dataset["epoch"]), onset, offset, strict=True)
+    for name, begin, end in sorted(named, key=lambda epoch: epoch[1:]):
+        if name in skip or not np.isfinite([begin, end]).all():
+            continue
+        if shown % 2:
+            ax.axvspan(begin, end, color=style.SHADE, lw=0, zorder=-5)
+        shown += 1
+        if (end - begin) >= min_label * (high - low):
+            ax.text(
+                (max(begin, low) + min(end, high)) / 2, 1.01, name, transform=ax.get_xaxis_transform(),
+                ha="center", va="bottom", fontsize=6, color=style.GREY,
+            )  # fmt: skip
+
+
+def note(ax: Axes, text: str, *, corner: str = "lower right", **options: Any) -> None:
+    """Small grey text in a corner of the axes."""
+    vertical, horizontal = corner.split()
+    place = {"left": 0.03, "right": 0.97, "lower": 0.03, "upper": 0.97}
+    ax.text(
+        place[horizontal], place[vertical], text, transform=ax.transAxes, ha=horizontal,
+        va="bottom" if vertical == "lower" else "top", fontsize=6, color=style.GREY, **options,
+    )  # fmt: skip
+
+
+def number(dataset: xr.Dataset | xr.DataArray) -> str:
+    """The number of seeds, and of trials where they are counted, as a text."""
+    seeds = dataset.sizes.get("seed", 1)
+    text = f"n = {seeds} seed{'s' if seeds != 1 else ''}"
+    if isinstance(dataset, xr.Dataset) and "num_trials" in dataset:
+        counted = dataset["num_trials"]
+        total = counted.sum("condition")
+        text += f" × {int(total.mean())} trials"
+    if isinstance(dataset, xr.Dataset) and "fit_status" in dataset:
+        failed = int((dataset["fit_status"] != 0).sum())
+        text += f"\n{failed} without a fit" if failed else ""
+    return text
+
+
+def by_seed(array: xr.DataArray) -> xr.DataArray:
+    """``array`` with a ``seed`` dim, added where there is none, first."""
+    return (array if "seed" in array.dims else array.expand_dims("seed")).transpose("seed", ...)
+
+
+def key(ax: Axes, values: xr.DataArray, *, name: str | None = None, **options: Any) -> None:
+    """Colour bar of an ordered condition, inside the axes.
+
+    Args:
+        values: (condition,) with units. name: shown instead of its long name.
+        options: ``bounds`` (left, bottom, width, height) in axes fractions.
+    """
+    bounds = options.pop("bounds", (0.58, 0.14, 0.36, 0.04))
+    inset = ax.inset_axes(bounds)
+    scale = style.ordered_scale(values.values)
+    mappable = ScalarMappable(scale, style.SEQUENTIAL)
+    bar = ax.figure.colorbar(mappable, cax=inset, orientation="horizontal")
+    bar.outline.set_visible(False)
+    low, high = (float(end) for end in scale.inverse(np.array([0.0, 1.0])))
+    bar.set_ticks([low, high], labels=[f"{low:.0f}", f"{high:.0f}"])
+    inset.tick_params(length=0, pad=1, labelsize=6)
+    inset.set_title(axis_label(values, name), fontsize=6, pad=2, color=style.GREY)
+
+
+def plain_log(axis: Any, low: float, high: float) -> None:
+    """Ticks of a log axis: a few plain numbers within two decades, powers of ten beyond."""
+    if high > 100 * low:
+        axis.set_major_locator(LogLocator(numticks=5))
+        axis.set_major_formatter(LogFormatterSciNotation())
+        axis.set_minor_locator(NullLocator())
+        return
+    powers = 10.0 ** np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    ticks = powers
+    for steps in ((1, 2, 5), (1, 2, 4, 6, 8, 14), (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9)):
+        ticks = np.unique(np.outer(powers, steps))
+        ticks = ticks[(ticks >= low * 0.999) & (ticks <= high * 1.001)]
+        if ticks.size >= 3:
+            break
+    axis.set_major_locator(FixedLocator(ticks.tolist()))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())

@@ -1,0 +1,173 @@
+"""Parameters and effective weights at the checkpoints, and back again bit for bit."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from throughtime.results.errors import ResultsError
+from throughtime.results.flags import flag_attributes
+from throughtime.results.schema import AXES, attributes, stored_name
+from throughtime.training.record import TrainingRecord
+
+LEADING = ("seed", "checkpoint")
+
+
+def checkpoints_dataset(
+    record: TrainingRecord,
+    *,
+    input_names: tuple[str, ...] | None = None,
+    output_names: tuple[str, ...] | None = None,
+) -> xr.Dataset:
+    """Group ``/checkpoints`` of a run.
+
+    Effective arrays stand under the names of ``circuit.weights`` (``input`` as ``input_weights``). A free
+    parameter is added as ``free_<name>`` unless the effective array of that name has the same bits; the
+    group's attribute ``parameters`` (JSON) lists the free parameters in the order of ``circuit.init``.
+
+    Args:
+        record: what training found.
+        input_names, output_names: channel names, used where their number fits.
+    """
+    sizes = {"seed": record.seeds.size, "checkpoint": record.checkpoint_update.shape[1]}
+    sizes.update(_sizes(record.weights))
+    update = attributes("checkpoint_update")
+    variables: dict[str, Any] = {"checkpoint_update": (LEADING, record.checkpoint_update, update)}
+    known = [name for name in AXES if name in record.weights]
+    others = [name for name in record.weights if name not in AXES]
+    for name in known + others:
+        variables[stored_name(name)] = _variable(stored_name(name), name, record.weights[name], sizes)
+    for name, values in record.params.items():
+        if not _same_bits(values, record.weights.get(name)):
+            variables[f"free_{name}"] = _variable(f"free_{name}", name, values, sizes)
+    for name, values in record.rule_state.items():
+        stored = stored_name(name)
+        stored = f"rule_{name}" if stored in variables else stored
+        variables[stored] = _variable(stored, name, values, sizes)
+    _pad_parameters(variables, sizes)
+    coords = {dim: (dim, np.arange(size), attributes(dim)) for dim, size in sizes.items()}
+    coords["seed"] = ("seed", np.asarray(record.seeds), attributes("seed"))
+    for dim, names in (("input", input_names), ("output", output_names)):
+        if names and sizes.get(dim) == len(names):
+            coords[dim] = (dim, np.arange(len(names)), attributes(dim, **flag_attributes(names)))
+    return xr.Dataset(variables, coords, {"parameters": json.dumps(list(record.params))})
+
+
+def params_of(tree: xr.DataTree, seed: int, checkpoint: int = -1) -> dict[str, np.ndarray]:
+    """Free parameters of one seed, bit for bit and in the order ``circuit.init`` gave them.
+
+    Args:
+        tree: a run.
+        seed: label of the seed.
+        checkpoint: label of the checkpoint; negative counts from the last.
+
+    Returns:
+        Name -> array, without seed and checkpoint axes.
+
+    Raises:
+        ResultsError: for a tree without checkpoints, an unknown seed or checkpoint.
+    """
+    if "checkpoints" not in tree.children:
+        raise ResultsError("params: the tree has no group /checkpoints; take parameters from a run.")
+    group = tree.children["checkpoints"].to_dataset()
+    seeds = group["seed"].values.tolist()
+    if seed not in seeds:
+        raise ResultsError(f"params: no seed {seed!r}; the run has seeds {seeds}.")
+    count = group.sizes["checkpoint"]
+    if not -count <= checkpoint < count:
+        raise ResultsError(f"params: no checkpoint {checkpoint}; the run has checkpoints 0 to {count - 1}.")
+    params = {}
+    for name in json.loads(group.attrs["parameters"]):
+        stored = f"free_{name}" if f"free_{name}" in group else stored_name(name)
+        variable = group[stored]
+        values = variable.values[seeds.index(seed), checkpoint % count]
+        if "shape" in variable.attrs:
+            shape = json.loads(variable.attrs["shape"])
+            values = values[: int(np.prod(shape))].reshape(shape)
+        params[name] = np.array(values)
+    return params
+
+
+def _sizes(weights: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """Sizes of unit, presynaptic_unit, input, output and gate, read off the arrays of known axes."""
+    sizes: dict[str, int] = {}
+    for name in ("recurrent", "input", "readout", "readout_bias", "bias"):
+        if name in weights:
+            shape, axes = weights[name].shape[2:], AXES[name]
+            if len(shape) == len(axes) + 1:
+                axes = ("gate", *axes)
+            if len(shape) == len(axes):
+                for dim, size in zip(axes, shape, strict=True):
+                    sizes.setdefault(dim, size)
+    return sizes
+
+
+def _variable(stored: str, name: str, values: np.ndarray, sizes: dict[str, int]) -> tuple[Any, ...]:
+    values = np.asarray(values)
+    shape = values.shape[2:]
+    attrs = attributes(stored)
+    if stored.startswith("free_"):
+        # Before constraints a number has no units of its own, whatever the effective array's are.
+        attrs = attributes(stored, units="1", long_name=f"{name.replace('_', ' ')}, free parameter")
+    elif name == "tau" or name.startswith("tau_"):
+        attrs["units"] = "ms"
+    axes = _axes(name, shape, sizes)
+    if axes is None:
+        flat = values.reshape(*values.shape[:2], -1)
+        return (*LEADING, "parameter"), flat, {**attrs, "shape": json.dumps(list(shape))}
+    sizes.update(zip(axes, shape, strict=True))
+    return (*LEADING, *axes), values, attrs
+
+
+def _axes(name: str, shape: tuple[int, ...], sizes: Mapping[str, int]) -> tuple[str, ...] | None:
+    """Dims of an array by its name, else by its shape; None where neither decides."""
+    named = AXES.get(name)
+    for axes in (named, ("gate", *named)) if named else ():
+        if len(axes) == len(shape) and _fits(axes, shape, sizes):
+            return axes
+    return _axes_by_shape(shape, sizes)
+
+
+def _axes_by_shape(shape: tuple[int, ...], sizes: Mapping[str, int]) -> tuple[str, ...] | None:
+    """An axis as long as the circuit is ``unit``; another is what alone has its length, else ``rank``."""
+    axes: list[str] = []
+    for size in shape:
+        free = [dim for dim in ("unit", "presynaptic_unit") if dim not in axes]
+        if size == sizes.get("unit") and free:
+            axes.append(free[0])
+            continue
+        candidates = [d for d in ("input", "output", "gate") if sizes.get(d) == size and d not in axes]
+        if not candidates and axes[:1] == ["unit"] and len(shape) == 2 and sizes.get("rank", size) == size:
+            candidates = ["rank"]
+        if len(candidates) != 1:
+            return None
+        axes.append(candidates[0])
+    return tuple(axes)
+
+
+def _fits(axes: tuple[str, ...], shape: tuple[int, ...], sizes: Mapping[str, int]) -> bool:
+    return all(sizes.get(dim, size) == size for dim, size in zip(axes, shape, strict=True))
+
+
+def _pad_parameters(variables: dict[str, Any], sizes: dict[str, int]) -> None:
+    """Give arrays without named axes one common length; their attribute ``shape`` tells the true one."""
+    flat = {name: v for name, v in variables.items() if v[0][-1] == "parameter"}
+    if not flat:
+        return
+    sizes["parameter"] = max(values.shape[-1] for _, values, _ in flat.values())
+    for name, (dims, values, attrs) in flat.items():
+        padded = np.zeros((*values.shape[:2], sizes["parameter"]), values.dtype)
+        if values.dtype.kind == "f":
+            padded[:] = np.nan
+        padded[..., : values.shape[-1]] = values
+        variables[name] = (dims, padded, attrs)
+
+
+def _same_bits(values: np.ndarray, effective: np.ndarray | None) -> bool:
+    if effective is None or values.dtype != effective.dtype or values.shape != effective.shape:
+        return False
+    return values.tobytes() == effective.tobytes()

@@ -1,0 +1,156 @@
+"""Vocabulary of a results file: dims, units, axes of arrays, and what each variable means."""
+
+from __future__ import annotations
+
+SCHEMA_NAME = "throughtime"
+SCHEMA_VERSION = 1
+KINDS = ("run", "part", "analysis", "study")
+
+# fmt: off
+DIMS = frozenset({
+    "run", "seed", "update", "checkpoint", "trial", "time", "unit", "presynaptic_unit", "input", "output",
+    "condition", "input_condition", "fixed_point", "state", "mode", "direction", "component", "gate",
+    "rank", "region", "epoch", "rule", "option", "time_train", "time_test", "lag", "task", "resample",
+    "parameter", "spike",
+})
+# fmt: on
+UNITS = ("1", "ms", "1/ms", "Hz", "mV", "rad", "1/tau")
+
+REQUIRED = (
+    "schema_name",
+    "schema_version",
+    "kind",
+    "created_at",
+    "creation_library",
+    "creation_library_version",
+)
+REQUIRED_OF_RUN = (
+    "run_id",
+    "task",
+    "circuit",
+    "rule",
+    "config",
+    "config_sha256",
+    "code_sha256",
+    "python_version",
+    "numpy_version",
+    "jax_version",
+    "jaxlib_version",
+    "optax_version",
+    "xarray_version",
+    "device_kind",
+    "dtype",
+    "deterministic",
+    "init_sha256",
+    "data_sha256",
+)
+
+# name -> (units, long_name), of variables and coordinates
+VARIABLES: dict[str, tuple[str, str]] = {
+    # coordinates
+    "seed": ("1", "seed"),
+    "update": ("1", "updates made at the end of the block"),
+    "checkpoint": ("1", "checkpoint"),
+    "trial": ("1", "trial"),
+    "time": ("ms", "time of the centre of the bin"),
+    "unit": ("1", "unit"),
+    "presynaptic_unit": ("1", "presynaptic unit"),
+    "input": ("1", "input channel"),
+    "output": ("1", "output channel"),
+    "state": ("1", "variable of the neuron"),
+    "epoch": ("1", "epoch"),
+    "condition": ("1", "combination of conditions"),
+    "gate": ("1", "gate"),
+    "rank": ("1", "rank"),
+    "parameter": ("1", "flat index of a parameter"),
+    # /training
+    "loss": ("1", "training loss"),
+    "score": ("1", "score on held-out trials"),
+    "gradient_norm": ("1", "norm of the gradient before clipping"),
+    "clipped_fraction": ("1", "fraction of updates whose gradient was clipped"),
+    "learning_rate": ("1", "learning rate"),
+    "status": ("1", "how training ended"),
+    "criterion_update": ("1", "update at which the criterion was first met, -1 if never"),
+    "diverged_update": ("1", "first update with a non-finite loss or gradient, -1 if none"),
+    "num_updates": ("1", "updates made"),
+    "trials_seen": ("1", "trials seen"),
+    "forward_passes": ("1", "forward passes through a trial"),
+    # /checkpoints
+    "checkpoint_update": ("1", "updates made at the checkpoint"),
+    "recurrent": ("1", "recurrent weights"),
+    "input_weights": ("1", "input weights"),
+    "bias": ("1", "bias"),
+    "readout": ("1", "readout weights"),
+    "readout_bias": ("1", "readout bias"),
+    "tau": ("ms", "time constant of the unit"),
+    "initial_state": ("1", "state before the first step"),
+    "factors": ("1", "factors of low-rank recurrent weights"),
+    "rule_feedback": ("1", "feedback weights of the learning rule"),
+    "output_feedback": ("1", "weights of the output fed back into the circuit"),
+    # /evaluation and /behaviour
+    "inputs": ("1", "input"),
+    "targets": ("1", "target output"),
+    "mask": ("1", "loss weight"),
+    "valid": ("1", "whether the sample belongs to the trial"),
+    "outputs": ("1", "output"),
+    "rates": ("1", "rate"),
+    "states": ("1", "variables of the neuron"),
+    "epoch_onset": ("ms", "onset of the epoch"),
+    "epoch_offset": ("ms", "end of the epoch"),
+    "choice": ("1", "choice"),
+    "correct": ("1", "whether the trial was correct"),
+    "response_time": ("ms", "response time"),
+    "fraction_correct": ("1", "fraction of correct trials"),
+    "num_trials": ("1", "trials of the condition"),
+}
+
+# name in circuit.weights -> axes after (seed, checkpoint); a gate axis may come first
+AXES: dict[str, tuple[str, ...]] = {
+    "recurrent": ("unit", "presynaptic_unit"),
+    "input": ("unit", "input"),
+    "bias": ("unit",),
+    "readout": ("output", "unit"),
+    "readout_bias": ("output",),
+    "tau": ("unit",),
+    "initial_state": ("unit",),
+    "factors": ("unit", "rank"),
+    "rule_feedback": ("unit", "output"),
+    "output_feedback": ("unit", "output"),
+}
+
+MILLISECOND_ENDINGS = ("interval", "delay", "duration", "wait", "time", "onset", "offset")
+
+
+def units_of(name: str) -> str:
+    """Units of a variable, from the table or else from the ending of its name.
+
+    Example:
+        >>> units_of("tau"), units_of("produced_interval"), units_of("coherence")
+        ('ms', 'ms', '1')
+    """
+    if name in VARIABLES:
+        return VARIABLES[name][0]
+    return "ms" if name.rsplit("_", 1)[-1] in MILLISECOND_ENDINGS else "1"
+
+
+def attributes(name: str, **extra: object) -> dict[str, object]:
+    """Attributes ``units`` and ``long_name`` of a variable; ``extra`` adds to them or replaces them.
+
+    Example:
+        >>> attributes("time")
+        {'units': 'ms', 'long_name': 'time of the centre of the bin'}
+    """
+    long_name = VARIABLES[name][1] if name in VARIABLES else name.replace("_", " ")
+    return {"units": units_of(name), "long_name": long_name, **extra}
+
+
+def stored_name(name: str) -> str:
+    """Name of a weight array in the file.
+
+    xarray turns a variable with the name of a dim into a coordinate, so such a name gets a suffix.
+
+    Example:
+        >>> stored_name("recurrent"), stored_name("input")
+        ('recurrent', 'input_weights')
+    """
+    return f"{name}_weights" if name in DIMS else name

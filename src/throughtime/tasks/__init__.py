@@ -1,0 +1,81 @@
+"""Tasks of systems neuroscience: each turns a random key into one trial and scores the outputs.
+
+A task is a frozen dataclass; durations are in ms. ``make("delayed-match-to-sample", delay=1000.0)`` is
+``DelayedMatchToSample(delay=1000.0)``; ``make("cue-set-go", "beiran")`` is ``CueSetGo.beiran()``.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from typing import Any
+
+from throughtime.registry import kebab, unknown
+from throughtime.tasks.base import Plan as Plan
+from throughtime.tasks.base import Task as Task
+from throughtime.tasks.choice import Choice as Choice
+from throughtime.tasks.criterion import Criterion as Criterion
+from throughtime.tasks.cue_set_go import CueSetGo as CueSetGo
+from throughtime.tasks.delayed_match_to_sample import DelayedMatchToSample as DelayedMatchToSample
+from throughtime.tasks.draw import Draw as Draw
+from throughtime.tasks.durations import Duration as Duration
+from throughtime.tasks.durations import TruncatedExponential as TruncatedExponential
+from throughtime.tasks.durations import Uniform as Uniform
+from throughtime.tasks.signature import Signature as Signature
+from throughtime.tasks.timeline import Timeline as Timeline
+from throughtime.tasks.timing import Timing as Timing
+
+_TABLE: dict[str, type[Task]] = {
+    kebab(name): member
+    for name, member in sorted(globals().items())
+    if isinstance(member, type) and issubclass(member, Task) and not inspect.isabstract(member)
+}
+
+
+def names() -> tuple[str, ...]:
+    """Names of all tasks.
+
+    Example:
+        >>> "cue-set-go" in names()
+        True
+    """
+    return tuple(sorted(_TABLE))
+
+
+def get(name: str, /) -> type[Task]:
+    """Class of a task.
+
+    Raises:
+        ValueError: for an unknown name, with near ones.
+    """
+    if name not in _TABLE:
+        raise unknown("task", name, names(), "throughtime list tasks")
+    return _TABLE[name]
+
+
+def make(name: str, /, variant: str | None = None, **fields: Any) -> Task:
+    """A task by name, with its default or published settings and any fields changed.
+
+    Args:
+        name: one of :func:`names`.
+        variant: one of the class's named constructors.
+        fields: fields of the class.
+
+    Raises:
+        ValueError: for an unknown name, variant or field, and for settings the task refuses.
+
+    Example:
+        >>> make("delayed-match-to-sample", "masse", delay=500.0).dt
+        10.0
+    """
+    task = get(name)
+    known = [field.name for field in dataclasses.fields(task)]
+    if strange := [field for field in fields if field not in known]:
+        raise ValueError(f"{task.__name__}: unknown field {strange[0]!r}; its fields are {', '.join(known)}.")
+    if variant is None:
+        return task(**fields)
+    if variant not in task.variants:
+        offered = ", ".join(task.variants) or "none"
+        raise ValueError(f"{task.__name__}: unknown variant {variant!r}; its variants are {offered}.")
+    made: Task = getattr(task, variant)(**fields)
+    return made

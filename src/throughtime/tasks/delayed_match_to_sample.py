@@ -1,0 +1,181 @@
+"""Delayed match to sample."""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from throughtime.tasks.base import Plan
+from throughtime.tasks.choice import Choice
+from throughtime.tasks.durations import Duration, Uniform
+from throughtime.tasks.signature import Signature
+from throughtime.tasks.tuning import von_mises
+
+if TYPE_CHECKING:
+    from jax import Array
+
+    from throughtime.tasks.draw import Draw
+
+
+@dataclass(frozen=True, kw_only=True)
+class DelayedMatchToSample(Choice):
+    """Is the test the same stimulus as the sample shown before the delay?
+
+    Epochs: fixation, sample, delay, test, response; times in ms. Half of the trials match; on the others
+    the test is any other stimulus, with equal probability.
+
+    Inputs: ``stimulus_a``, ``stimulus_b``, … (one-hot, 1 while shown), or ``stimulus_00``, … (von Mises
+    tuned units, see ``encoding``), after ``fixation`` if the task has that input. Outputs: see
+    :class:`Choice`; by default ``choice``, + if the rule holds. Conditions: ``sample``, ``test`` (stimulus
+    index), ``delay`` (ms), ``match``, ``correct_choice``.
+
+    Score: fraction correct, criterion 0.95. Signature: accuracy against delay, which falls beyond the
+    trained range.
+
+    Attributes:
+        rule: ``"match"`` or ``"nonmatch"``: what the second alternative (+1) reports.
+        fixation, sample, delay, test: epochs, ms.
+        num_stimuli: number of stimuli.
+        encoding: ``"one-hot"`` or ``"tuned"``: directions 2πi/num_stimuli seen by tuned units.
+        num_tuned, concentration, height: of the tuned units, height · exp(κ (cos Δ − 1)).
+
+    Sources: the default is the setting of :meth:`lint`. Masse, Yang, Song, Wang and Freedman (2019) Nature
+    Neuroscience. Miconi (2017) eLife. Molano-Mazón et al. (2022) NeuroGym.
+
+    Example:
+        >>> task = DelayedMatchToSample(delay=1000.0)
+        >>> trial = jax.jit(task.trial)(jax.random.key(0))
+        >>> trial.inputs.shape, task.input_names, task.output_names
+        ((155, 2), ('stimulus_a', 'stimulus_b'), ('choice',))
+        >>> bool(task.score(task.ideal(trial), trial)["correct"])
+        True
+    """
+
+    rule: str = "match"
+    fixation: Duration = 100.0
+    sample: Duration = 500.0
+    delay: Duration = field(default=Uniform(500.0, 3000.0))
+    test: Duration = 500.0
+    response: Duration | None = 1000.0
+    grace: float = 0.0
+    noise: float = 0.0095
+    num_stimuli: int = 2
+    encoding: str = "one-hot"
+    num_tuned: int = 24
+    concentration: float = 2.0
+    height: float = 4.0
+
+    variants: ClassVar[tuple[str, ...]] = ("lint", "masse", "miconi", "neurogym")
+    duration_fields: ClassVar[tuple[str, ...]] = ("fixation", "sample", "delay", "test", "response")
+    may_vanish: ClassVar[tuple[str, ...]] = ("fixation", "delay")
+    epoch_names: ClassVar[tuple[str, ...]] = ("trial", *duration_fields)
+    condition_names: ClassVar[tuple[str, ...]] = ("sample", "test", "delay", "match", "correct_choice")
+    reference: ClassVar[str] = (
+        "Default: low-rank study setting, input noise of SD 0.03 per step of 20 ms written as σ = 0.0095. "
+        "Masse et al. (2019) Nature Neuroscience; Miconi (2017) eLife; Molano-Mazón et al. (2022) NeuroGym. "
+        "Departures: the decision is the mean output of the response epoch, not its time steps one by one."
+    )
+
+    @classmethod
+    def lint(cls, **fields: Any) -> Self:
+        """The default. Published training raises the longest delay in stages, down to a loss of 0.05."""
+        return cls(**fields)
+
+    @classmethod
+    def masse(cls, **fields: Any) -> Self:
+        """Masse et al. (2019): 8 directions, 24 tuned units, response during the test.
+
+        The input noise is √(2/α) σ per step with τ = 100 ms, as in their public code: σ as it stands. Their
+        400 ms of dead time before fixation, which bear no loss, are left out.
+        """
+        published: dict[str, Any] = {
+            "dt": 10.0, "fixation": 500.0, "sample": 500.0, "delay": 1000.0, "test": 500.0, "response": None,
+            "grace": 50.0, "num_stimuli": 8, "encoding": "tuned", "noise": 0.1, "report": "channels",
+            "low": 0.0, "fixation_output": True, "mask_fixation": True,
+        }  # fmt: skip
+        return cls(**published | fields)
+
+    @classmethod
+    def miconi(cls, **fields: Any) -> Self:
+        """Miconi (2017): non-match is +0.98, match −0.98, judged over the last 200 of 1000 ms.
+
+        The response follows the test at once, and its first 200 ms are grace. No input noise.
+        """
+        published: dict[str, Any] = {
+            "rule": "nonmatch", "dt": 1.0, "fixation": 0.0, "sample": 200.0, "delay": 200.0, "test": 200.0,
+            "response": 400.0, "grace": 200.0, "high": 0.98, "noise": 0.0,
+        }  # fmt: skip
+        return cls(**published | fields)
+
+    @classmethod
+    def neurogym(cls, **fields: Any) -> Self:
+        """The timings of NeuroGym's DelayMatchSample; channels, noise and score are ours."""
+        published: dict[str, Any] = {
+            "fixation": 300.0, "sample": 500.0, "delay": 1000.0, "test": 500.0, "response": 900.0,
+        }  # fmt: skip
+        return cls(**published | fields)
+
+    def check(self) -> None:
+        """Refuse unknown rules and stimuli that cannot be told apart."""
+        self.refuse_unless_in("rule", ("match", "nonmatch"))
+        self.refuse_unless_in("encoding", ("one-hot", "tuned"))
+        super().check()
+        if self.num_stimuli < 2:
+            self.refuse("num_stimuli", "a non-match needs another stimulus; use at least 2")
+        if self.encoding == "one-hot" and self.num_stimuli > len(string.ascii_lowercase):
+            self.refuse("num_stimuli", "one-hot stimuli are named a to z; use encoding='tuned' beyond 26")
+        if self.encoding == "tuned":
+            if self.num_tuned < 3:
+                self.refuse("num_tuned", "fewer units cannot tell all directions; use at least 3")
+            for name in ("concentration", "height"):
+                if getattr(self, name) <= 0:
+                    self.refuse(name, "untuned units tell no direction; use a value > 0")
+
+    @property
+    def alternatives(self) -> tuple[str, ...]:
+        """The second is the one the rule names."""
+        return ("nonmatch", "match") if self.rule == "match" else ("match", "nonmatch")
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """Names of the inputs."""
+        fixation = ("fixation",) if self.fixation_input else ()
+        if self.encoding == "one-hot":
+            return (
+                *fixation,
+                *(f"stimulus_{letter}" for letter in string.ascii_lowercase[: self.num_stimuli]),
+            )
+        return (*fixation, *(f"stimulus_{index:02d}" for index in range(self.num_tuned)))
+
+    @property
+    def signature(self) -> Signature:
+        """Accuracy against delay."""
+        return Signature("accuracy", (("level", "delay"), ("correct", "correct")), ("overall", "worst"))
+
+    def plan(self, draw: Draw) -> Plan:
+        """Sample, delay and test of one trial."""
+        epochs = self.successive(draw)
+        sample = draw.index("sample", self.num_stimuli)
+        match = draw.coin("match", 0.5)
+        other = (sample + 1 + draw.index("test", self.num_stimuli - 1)) % self.num_stimuli
+        test = jnp.where(match, sample, other)
+        first, second = (self.timeline.box(*epochs[name])[:, None] for name in ("sample", "test"))
+        inputs = first * self._encode(sample) + second * self._encode(test)
+        correct_choice = (match if self.rule == "match" else ~match).astype(jnp.int32)
+        targets, mask = self.answer(epochs, correct_choice)
+        delay = epochs["delay"][1] - epochs["delay"][0]
+        conditions = {"sample": sample, "test": test, "delay": delay, "match": match}
+        conditions["correct_choice"] = correct_choice
+        return Plan(self.with_fixation(inputs, epochs), targets, mask, epochs, conditions)
+
+    def _encode(self, stimulus: Array) -> Array:
+        """Input (input,) of a stimulus."""
+        if self.encoding == "one-hot":
+            return jax.nn.one_hot(stimulus, self.num_stimuli, dtype=jnp.float32)
+        angle = stimulus * np.float32(2 * np.pi / self.num_stimuli)
+        return von_mises(angle, self.num_tuned, self.concentration, self.height)

@@ -1,0 +1,52 @@
+"""The random draws of one trial: every draw has a key of its own, named after what is drawn."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+
+from throughtime import keys
+from throughtime.tasks import durations
+
+if TYPE_CHECKING:
+    from jax import Array
+
+CONDITIONS, DURATIONS, NOISE = 0, 1, 2
+
+
+class Draw:
+    """Draws of one trial.
+
+    The key of a draw is folded from a constant of its kind (conditions, durations, noise) and from the
+    CRC-32 of its name. A new draw is a new name: it leaves all others, and so all old trials, as they were.
+
+    Args:
+        key: of the trial; the task's own stream is folded in first.
+    """
+
+    def __init__(self, key: Array) -> None:
+        self._key = keys.stream(key, "task")
+
+    def key(self, kind: int, name: str) -> Array:
+        """Key of one draw."""
+        code = zlib.crc32(name.encode()) & 0x7FFFFFFF
+        return jax.random.fold_in(jax.random.fold_in(self._key, kind), code)
+
+    def duration(self, name: str, duration: durations.Duration) -> Array:
+        """Duration in ms, float32."""
+        return durations.sample(duration, self.key(DURATIONS, name))
+
+    def index(self, name: str, num_values: int) -> Array:
+        """One of ``0 … num_values − 1`` with equal probability, int32."""
+        return jax.random.randint(self.key(CONDITIONS, name), (), 0, num_values, dtype=jnp.int32)
+
+    def coin(self, name: str, probability: float) -> Array:
+        """True with ``probability``."""
+        return jax.random.uniform(self.key(CONDITIONS, name), (), jnp.float32) < probability
+
+    def noise(self, shape: tuple[int, ...]) -> Array:
+        """Independent standard normal numbers, float32."""
+        return jax.random.normal(self.key(NOISE, "inputs"), shape, jnp.float32)

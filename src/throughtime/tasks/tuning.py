@@ -1,0 +1,23 @@
+"""Populations of tuned input units."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import jax.numpy as jnp
+import numpy as np
+
+if TYPE_CHECKING:
+    from jax import Array
+    from jax.typing import ArrayLike
+
+
+def von_mises(angle: ArrayLike, num_units: int, concentration: float, height: float) -> Array:
+    """Responses (unit,) to ``angle`` (rad): height · exp(κ (cos(angle − φ_i) − 1)), φ_i = 2πi/num_units.
+
+    Example:
+        >>> von_mises(0.0, 4, 2.0, 4.0).round(3).tolist()
+        [4.0, 0.541..., 0.07..., 0.541...]
+    """
+    preferred = (2 * np.pi * np.arange(num_units) / num_units).astype(np.float32)
+    return height * jnp.exp(concentration * (jnp.cos(angle - preferred) - 1))

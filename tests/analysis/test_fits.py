@@ -1,0 +1,116 @@
+import subprocess
+import sys
+import time
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from throughtime import analysis
+from throughtime.analysis.fits import FITS, fit
+
+TIMING = SimpleNamespace(
+    fit="timing", variables=(("interval", "target_interval"), ("produced", "produced_interval"))
+)
+ACCURACY = SimpleNamespace(fit="accuracy", variables=(("level", "delay"), ("correct", "correct")))
+PSYCHOMETRIC = SimpleNamespace(
+    fit="psychometric", variables=(("stimulus", "coherence"), ("choice", "choice"))
+)
+RNG = np.random.default_rng(0)
+N = 512
+INTERVAL = RNG.uniform(400, 1400, N)
+COHERENCE = RNG.uniform(-1, 1, N)
+CASES = {
+    "timing": (TIMING, {"produced_interval": 0.7 * INTERVAL}, {"target_interval": INTERVAL}),
+    "accuracy": (ACCURACY, {"correct": INTERVAL < 900}, {"delay": INTERVAL}),
+    "psychometric": (
+        PSYCHOMETRIC,
+        {"choice": RNG.random(N) < 0.5 + 0.45 * COHERENCE},
+        {"coherence": COHERENCE},
+    ),
+}
+
+
+def test_every_fit_has_a_case():
+    assert set(CASES) == set(FITS)
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_returns_finite_floats_quickly(name):
+    parameters = fit(*CASES[name])
+    assert all(type(value) is float for value in parameters.values())
+    took = []
+    for _ in range(20):
+        start = time.process_time()
+        fit(*CASES[name])
+        took.append(time.process_time() - start)
+    assert min(took) < 5e-3
+
+
+def test_values():
+    assert fit(*CASES["timing"])["slope"] == pytest.approx(0.7)
+    assert fit(*CASES["accuracy"])["overall"] == np.mean(INTERVAL < 900)
+    assert abs(fit(*CASES["psychometric"])["mu"]) < 0.1
+
+
+def test_catch_trials_are_dropped():
+    produced, catch = 0.7 * INTERVAL, np.zeros(N, bool)
+    catch[:100] = True
+    produced[:100] = 5000 - INTERVAL[:100]
+    conditions = {"target_interval": INTERVAL, "catch": catch}
+    assert fit(TIMING, {"produced_interval": produced}, conditions)["slope"] == pytest.approx(0.7)
+
+
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("fill", [np.nan, np.inf, 0.0, 1.0])
+@pytest.mark.parametrize("size", [0, 1, 2, N])
+def test_never_raises_for_data(name, fill, size):
+    signature, scores, conditions = CASES[name]
+    scores = {key: np.full(size, fill) for key in scores}
+    parameters = fit(signature, scores, {key: values[:size] for key, values in conditions.items()})
+    assert set(parameters) == set(fit(*CASES[name]))
+    flat = {key: np.full(size, 1.0) for key in conditions}
+    fit(signature, scores, flat)
+
+
+def test_nothing_produced_is_nan():
+    parameters = fit(TIMING, {"produced_interval": np.full(N, np.nan)}, {"target_interval": INTERVAL})
+    assert np.isnan(parameters["slope"])
+    assert parameters["fraction_missing"] == 1
+
+
+@pytest.mark.parametrize(
+    ("signature", "message"),
+    [
+        (SimpleNamespace(fit="tming", variables=()), "signature.fit: unknown 'tming'; use one of timing"),
+        (
+            SimpleNamespace(fit="timing", variables=(("interval", "t"),)),
+            "'timing' takes interval, produced; found interval",
+        ),
+        (
+            SimpleNamespace(fit="accuracy", variables=(("level", "dlay"), ("correct", "correct"))),
+            "no score or condition 'dlay'; there are correct, delay",
+        ),
+    ],
+)
+def test_mistakes_of_the_task_are_refused(signature, message):
+    with pytest.raises(ValueError, match=message):
+        fit(signature, {"correct": np.ones(3)}, {"delay": np.ones(3)})
+
+
+def test_array_functions_import_neither_xarray_nor_matplotlib_nor_sklearn():
+    code = (
+        "import sys, pkgutil, importlib, throughtime.analysis.fits, throughtime.analysis.arrays as a\n"
+        "[importlib.import_module(a.__name__ + '.' + m.name) for m in pkgutil.iter_modules(a.__path__)]\n"
+        "print([m for m in ('xarray', 'matplotlib', 'sklearn', 'jax') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "[]"
+
+
+def test_names_are_functions_whatever_was_imported_first():
+    for name in analysis.__all__:
+        assert callable(getattr(analysis, name))
+        assert name in dir(analysis)
+    with pytest.raises(AttributeError, match="has no attribute 'timming'; it has accuracy"):
+        analysis.timming

@@ -1,0 +1,110 @@
+"""Figure scripts draw from a results tree alone, and nothing in them overlaps the page."""
+
+import importlib.util
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
+
+from tests.plotting import synthetic
+from throughtime.plotting import style
+
+FOLDER = Path(__file__).parents[2] / "figures"
+SOURCES = {"working_memory": synthetic.working_memory, "timing": synthetic.timing}
+
+
+def script(name: str):
+    spec = importlib.util.spec_from_file_location(f"figure_{name}", FOLDER / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module", params=SOURCES)
+def drawn(request):
+    module = script(request.param)
+    page = module.draw(SOURCES[request.param](3, 96, 16))
+    FigureCanvasAgg(page).draw()
+    return module, page
+
+
+def test_every_script_is_tested():
+    assert {path.stem for path in FOLDER.glob("*.py")} == set(SOURCES)
+
+
+def test_declares_its_name_and_record(drawn):
+    module, page = drawn
+    assert Path(module.__file__).stem == module.NAME
+    assert module.RECORDS.startswith("results/")
+    assert isinstance(page, Figure)
+    assert page.get_figwidth() * 25.4 == pytest.approx(style.PAGE_MM)
+
+
+def everything(part):
+    yield from part.findobj(lambda artist: isinstance(artist, Text) and artist.get_visible())
+
+
+def hidden_tick_labels(page):
+    """Labels of ticks outside the limits, which matplotlib keeps but does not draw."""
+    for ax in page.findobj(Axes):
+        for axis in (ax.xaxis, ax.yaxis):
+            low, high = sorted(axis.get_view_interval())
+            for tick in (*axis.get_major_ticks(), *axis.get_minor_ticks()):
+                if not low <= tick.get_loc() <= high:
+                    yield from (tick.label1, tick.label2)
+
+
+def test_no_text_leaves_the_page_and_all_is_legible(drawn):
+    _, page = drawn
+    renderer = page.canvas.get_renderer()
+    box = page.bbox
+    hidden = set(hidden_tick_labels(page))
+    for text in everything(page):
+        if not text.get_text().strip() or text in hidden:
+            continue
+        assert text.get_fontsize() >= 6, text
+        extent = text.get_window_extent(renderer)
+        assert extent.x0 >= box.x0 - 1, text
+        assert extent.x1 <= box.x1 + 1, text
+        assert extent.y0 >= box.y0 - 1, text
+        assert extent.y1 <= box.y1 + 1, text
+
+
+def test_panels_carry_letters_in_order(drawn):
+    _, page = drawn
+    letters = sorted(t.get_text() for t in everything(page) if t.get_fontweight() == "bold")
+    assert letters == list("abcdefgh")[: len(letters)]
+    assert len(letters) >= 5
+
+
+def test_no_axes_overlap(drawn):
+    _, page = drawn
+    boxes = [ax.get_window_extent() for ax in page.axes]
+    for k, one in enumerate(boxes):
+        for other in boxes[k + 1 :]:
+            width = min(one.x1, other.x1) - max(one.x0, other.x0)
+            height = min(one.y1, other.y1) - max(one.y0, other.y0)
+            assert not (width > 1 and height > 1)
+
+
+def test_main_reads_a_file_and_writes_both_formats(tmp_path, monkeypatch, capsys):
+    module = script("timing")
+    tree = synthetic.timing(2, 64, 6)
+    read = []
+    monkeypatch.setattr(module, "load_tree", lambda path: read.append(path) or tree)
+    module.main(["some.nc", str(tmp_path)])
+    assert read == ["some.nc"]
+    assert {path.name for path in tmp_path.iterdir()} == {"timing.pdf", "timing.png"}
+    assert "timing.pdf" in capsys.readouterr().out
+
+
+def test_timing_draws_a_circuit_that_never_responds():
+    tree = synthetic.timing(2, 64, 6)
+    tree["behaviour"]["produced_interval"] = tree["behaviour"]["produced_interval"] * np.nan
+    page = script("timing").draw(tree)
+    page.canvas.draw()
+    assert any("too few responses" in text.get_text() for text in everything(page))

@@ -1,0 +1,61 @@
+"""Every task and named constructor against the battery; a new task is a new row of ``CASES``."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.contracts import task_battery as battery
+from throughtime import tasks
+
+EVEN = {0: 0.5, 1: 0.5}
+
+
+class Case(NamedTuple):
+    """A task by registry name, and the probabilities of the conditions it does not declare as fields."""
+
+    name: str
+    probabilities: dict[str, dict[Any, float]] | None = None
+
+
+CASES = (
+    Case("cue-set-go"),
+    Case("delayed-match-to-sample", {"sample": EVEN, "test": EVEN, "match": EVEN}),
+)
+
+PUBLISHED = [(case.name, variant) for case in CASES for variant in tasks.get(case.name).variants]
+
+
+@pytest.mark.parametrize(
+    ("case", "check"),
+    [(case, check) for case in CASES for check in battery.BATTERY],
+    ids=lambda value: value.name if isinstance(value, Case) else value.__name__,
+)
+def test_class(case, check):
+    task = tasks.make(case.name)
+    if check is battery.conditions:
+        check(task, case.probabilities)
+    else:
+        check(task)
+
+
+@pytest.mark.parametrize(
+    ("name", "variant", "check"),
+    [(*published, check) for published in PUBLISHED for check in battery.CONSTRUCTOR_BATTERY],
+    ids=lambda value: getattr(value, "__name__", value),
+)
+def test_named_constructor(name, variant, check):
+    check(tasks.make(name, variant))
+
+
+def test_every_task_is_a_case():
+    assert tuple(sorted(case.name for case in CASES)) == tasks.names()
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_every_task_says_where_it_comes_from(name):
+    task = tasks.get(name)
+    assert len(task.reference) > 20
+    assert task.__module__ == f"throughtime.tasks.{name.replace('-', '_')}"
+    assert all(callable(getattr(task, variant)) for variant in task.variants)

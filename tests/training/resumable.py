@@ -1,0 +1,48 @@
+"""A short run with a checkpoint, for a process that will be killed: ``python resumable.py CHECKPOINT OUT``."""
+
+from __future__ import annotations
+
+import sys
+
+import dataclasses
+
+import numpy as np
+
+import throughtime as tt
+from throughtime.tasks.cue_set_go import CueSetGo
+from throughtime.tasks.criterion import Criterion
+from throughtime.training import train
+
+
+@dataclasses.dataclass(frozen=True)
+class QuicklyJudged(CueSetGo):
+    """Cue-set-go judged on few trials, so that most of the run's time is updates and checkpoints."""
+
+    @property
+    def criterion(self) -> tuple[Criterion, ...]:
+        return (Criterion("correct", at_least=0.99, trials=16),)
+
+
+def settings() -> dict[str, object]:
+    """The run every process makes."""
+    return {
+        "seeds": (3, 8), "num_updates": 600, "batch_size": 4, "learning_rate": 1e-2, "clip": 1.0,
+        "stop": "budget", "eval_every": 4, "log_every": 2, "keep": (10,), "progress": False,
+    }  # fmt: skip
+
+
+def run(checkpoint: str | None) -> dict[str, np.ndarray]:
+    """All arrays of the finished run."""
+    task = QuicklyJudged(dt=50.0)
+    circuit = tt.circuits.for_task(task, num_units=8, noise=0.05)
+    record = train(task, circuit, tt.rules.make("bptt"), checkpoint=checkpoint, **settings())  # type: ignore[arg-type]
+    arrays = {f"curve {name}": value for name, value in record.curves.items()}
+    arrays |= {f"param {name}": value for name, value in record.params.items()}
+    for name in ("update", "status", "criterion_update", "num_updates", "checkpoint_update"):
+        arrays[name] = getattr(record, name)
+    return arrays
+
+
+if __name__ == "__main__":
+    found = run(sys.argv[1])
+    np.savez(sys.argv[2], **found)  # type: ignore[arg-type]

@@ -35,7 +35,9 @@ def random_params(circuit: Circuit, seed: int = 0) -> dict[str, Any]:
     params = circuit.init(key=jax.random.key(seed))
     rng = np.random.default_rng(seed)
     return {
-        name: jnp.asarray(np.asarray(value, float) + (0.3 * rng.normal(size=value.shape) if "bias" in name else 0))
+        name: jnp.asarray(
+            np.asarray(value, float) + (0.3 * rng.normal(size=value.shape) if "bias" in name else 0)
+        )
         for name, value in params.items()
     }
 

@@ -42,7 +42,7 @@ def numpy_bptt(
     mask: np.ndarray,
     noise: np.ndarray | None = None,
 ) -> tuple[float, dict[str, np.ndarray]]:
-    """Loss ``Σ m (z − y)² / Σ m`` of one trial and its gradient by backpropagation through time, step by step.
+    """Loss ``Σ m (z − y)² / Σ m`` of one trial and its gradient by backpropagation through time.
 
     One trial, one step at a time, as in a textbook: no tiles, no JAX.
     """
@@ -82,7 +82,9 @@ def numpy_bptt(
     return float((mask * (z[1:] - targets) ** 2).sum() / mask.sum()), grads
 
 
-def scan_loss(form: str, phi: Callable[[Any], Any], alpha: Any, p: Any, trials: Any, noise: Any, start: Any) -> Any:
+def scan_loss(
+    form: str, phi: Callable[[Any], Any], alpha: Any, p: Any, trials: Any, noise: Any, start: Any
+) -> Any:
     """Mean masked squared error of a batch by a scan that shares no code with the library; for ``jax.grad``.
 
     Args:

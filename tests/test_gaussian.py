@@ -14,7 +14,9 @@ from throughtime import gaussian
 
 def test_quantile_of_every_word():
     words = np.arange(0, 2**24, 37, dtype=np.uint32)
-    words = np.concatenate([words, np.arange(64, dtype=np.uint32), np.uint32(2**24 - 1) - np.arange(64, dtype=np.uint32)])
+    words = np.concatenate(
+        [words, np.arange(64, dtype=np.uint32), np.uint32(2**24 - 1) - np.arange(64, dtype=np.uint32)]
+    )
     found = np.asarray(gaussian.quantile(jnp.asarray(words << np.uint32(8))), float)
     wanted = ndtri((words.astype(float) + 0.5) / 2**24)
     away = np.abs(wanted) > 1e-6

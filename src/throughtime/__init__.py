@@ -10,6 +10,26 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
+__all__ = [
+    "FrozenArray",
+    "Run",
+    "Trial",
+    "__version__",
+    "analysis",
+    "circuits",
+    "credit",
+    "evaluate",
+    "gradient",
+    "load",
+    "objectives",
+    "plotting",
+    "results",
+    "rules",
+    "tasks",
+    "train",
+    "training",
+]
+
 _ROOMS = (
     "analysis",
     "circuits",
@@ -30,8 +50,6 @@ _NAMES = {
     "Trial": "throughtime.trial",
     "FrozenArray": "throughtime.frozen",
 }
-
-__all__ = ["__version__", *_ROOMS, *_NAMES]
 
 if TYPE_CHECKING:
     from throughtime import analysis, circuits, credit, objectives, plotting, results, rules, tasks, training

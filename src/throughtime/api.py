@@ -87,7 +87,8 @@ def evaluate(
     Args:
         run: a trained or loaded run.
         num_trials: trials per seed.
-        task: another task with the same channels and dt, such as ``dataclasses.replace(run.task, delay=4000.0)``.
+        task: another task with the same channels and dt, such as
+            ``dataclasses.replace(run.task, delay=4000.0)``.
         checkpoint: which recorded weights, the final ones by default.
         purpose: ``"test"``, ``"validation"`` or ``"analysis"``: none shares a trial with training.
         update: index of the block of trials.
@@ -139,7 +140,8 @@ def gradient(
         state: state of the rule; drawn from ``key`` by default.
 
     Returns:
-        gradients with the structure of ``params``, and ``info`` with the ``loss`` and the rule's new ``state``.
+        gradients with the structure of ``params``, and ``info`` with the ``loss`` and the rule's new
+        ``state``.
     """
     if state is None:
         state = rule.init(circuit, params, key=key)

@@ -58,7 +58,7 @@ def threefry(
 
 
 def quantile(words: Array) -> Array:
-    """Normal quantile (float32) of the upper 24 bits of uint32 words, read as the centre of a bin of (0, 1)."""
+    """Normal quantile (float32) of uint32 words: their upper 24 bits are the centre of a bin of (0, 1)."""
     odd = ((words >> jnp.uint32(8)).astype(jnp.int32) << 1) - (1 << 24) + 1
     below, above = ((1 << 24) - odd).astype(jnp.float32), ((1 << 24) + odd).astype(jnp.float32)
     w = -_logarithm(below * above * jnp.float32(2**-48))

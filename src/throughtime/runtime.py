@@ -54,7 +54,7 @@ def _prepare() -> None:
             "install another version (pip install 'jax!=0.11.1' 'jaxlib!=0.11.1')."
         )
     folder = cache_folder()
-    if folder is not None and jax.config.jax_compilation_cache_dir is None:
+    if folder is not None and getattr(jax.config, "jax_compilation_cache_dir", None) is None:
         jax.config.update("jax_compilation_cache_dir", str(folder))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.3)
 

@@ -91,7 +91,10 @@ def test_initial_state_finite_differences(form):
     wanted = finite_differences(lambda s: batch_loss(circuit, params, trials, start=s), start)
     assert norm(wanted) > 1e-3
     assert relative(info["initial_state"], wanted) < 1e-6
-    assert relative(grads, finite_differences(lambda p: batch_loss(circuit, p, trials, start=start), params)) < 1e-6
+    assert (
+        relative(grads, finite_differences(lambda p: batch_loss(circuit, p, trials, start=start), params))
+        < 1e-6
+    )
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -127,12 +130,17 @@ def test_autodiff_of_an_independent_scan(form):
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("name", ["delayed-match-to-sample", "cue-set-go"])
 def test_masks_of_the_tasks(name, form):
-    task = tasks.make(name, dt=50.0) if name == "cue-set-go" else tasks.make(name, dt=100.0, delay=(500.0, 900.0))
+    task = (
+        tasks.make(name, dt=50.0)
+        if name == "cue-set-go"
+        else tasks.make(name, dt=100.0, delay=(500.0, 900.0))
+    )
     circuit = for_task(task, num_units=5, dynamics=Leaky(form=form))
     params = random_params(circuit)
     each = keys.trial_keys(jax.random.key(0), "train", 0, 6)
     trials = jax.tree.map(
-        lambda leaf: leaf.astype(jnp.float64) if leaf.dtype == jnp.float32 else leaf, jax.vmap(task.trial)(each)
+        lambda leaf: leaf.astype(jnp.float64) if leaf.dtype == jnp.float32 else leaf,
+        jax.vmap(task.trial)(each),
     )
     grads, _ = bptt(circuit, params, trials)
     assert relative(grads, finite_differences(lambda p: batch_loss(circuit, p, trials), params)) < 1e-6
@@ -149,18 +157,25 @@ def test_padding_contributes_nothing(form):
         return jnp.concatenate([leaf, garbage.astype(leaf.dtype)], 1)
 
     padded = trials._replace(
-        inputs=pad(trials.inputs, 1e3), targets=pad(trials.targets, 1e3), mask=pad(trials.mask, 0), valid=pad(trials.valid, 0)
+        inputs=pad(trials.inputs, 1e3),
+        targets=pad(trials.targets, 1e3),
+        mask=pad(trials.mask, 0),
+        valid=pad(trials.valid, 0),
     )
     plain, longer = bptt(circuit, params, trials), bptt(circuit, params, padded)
     assert relative(longer[0], plain[0]) < 1e-12
     assert relative(longer[1]["carry"], plain[1]["carry"]) < 1e-12
     awake = padded._replace(valid=jnp.ones_like(padded.valid))
-    assert relative(bptt(circuit, params, awake)[1]["carry"], plain[1]["carry"]) > 1e-2, "the test must be able to fail"
+    assert relative(bptt(circuit, params, awake)[1]["carry"], plain[1]["carry"]) > 1e-2, (
+        "the test must be able to fail"
+    )
 
 
 def test_steps_without_loss_still_carry_credit():
     circuit, trials = small_circuit("rate"), random_trials()
-    late = trials._replace(mask=jnp.zeros_like(trials.mask).at[:, -4].set(1.0), valid=jnp.ones_like(trials.valid))
+    late = trials._replace(
+        mask=jnp.zeros_like(trials.mask).at[:, -4].set(1.0), valid=jnp.ones_like(trials.valid)
+    )
     grads, _ = bptt(circuit, random_params(circuit), late)
     cut = late._replace(inputs=late.inputs.at[:, :2].set(0.0))
     assert relative(bptt(circuit, random_params(circuit), cut)[0], grads) > 1e-3
@@ -171,7 +186,10 @@ def test_steps_without_loss_still_carry_credit():
 def test_another_transport_is_not_bptt(form, transport):
     circuit, trials = small_circuit(form), random_trials()
     params = random_params(circuit)
-    exact, other = bptt(circuit, params, trials)[0], bptt(circuit, params, trials, rule=AdjointRule(transport=transport))[0]
+    exact, other = (
+        bptt(circuit, params, trials)[0],
+        bptt(circuit, params, trials, rule=AdjointRule(transport=transport))[0],
+    )
     for name in ("recurrent", "input", "bias"):
         assert relative(other[name], exact[name]) > 1e-2, name
     assert relative(other["readout"], exact["readout"]) < 1e-13
@@ -180,7 +198,10 @@ def test_another_transport_is_not_bptt(form, transport):
 def test_random_feedback_is_not_bptt_but_leaves_the_readout_exact():
     circuit, trials = small_circuit("current"), random_trials()
     params = random_params(circuit)
-    exact, other = bptt(circuit, params, trials)[0], bptt(circuit, params, trials, rule=AdjointRule(RandomFeedback()))[0]
+    exact, other = (
+        bptt(circuit, params, trials)[0],
+        bptt(circuit, params, trials, rule=AdjointRule(RandomFeedback()))[0],
+    )
     assert relative(other["recurrent"], exact["recurrent"]) > 1e-2
     assert relative(other["readout"], exact["readout"]) < 1e-13
 
@@ -213,7 +234,9 @@ def test_planted_mistakes_are_seen(mutant, monkeypatch):
         )
     else:
         original = adjoint.send_back
-        monkeypatch.setattr(adjoint, "send_back", lambda d, g, matrix, credit: original(d, g, matrix.T, credit))
+        monkeypatch.setattr(
+            adjoint, "send_back", lambda d, g, matrix, credit: original(d, g, matrix.T, credit)
+        )
     assert relative(bptt(circuit, params, trials)[0], wanted) > 1e-3
 
 
@@ -224,7 +247,10 @@ def test_number_of_outputs(outputs):
     wide = trials._replace(
         targets=jnp.tile(trials.targets[..., :1], outputs), mask=jnp.tile(trials.mask[..., :1], outputs)
     )
-    assert relative(bptt(circuit, params, wide)[0], autodiff(lambda p: batch_loss(circuit, p, wide), params)) < 1e-11
+    assert (
+        relative(bptt(circuit, params, wide)[0], autodiff(lambda p: batch_loss(circuit, p, wide), params))
+        < 1e-11
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -246,7 +272,9 @@ def test_objectives(objective, form):
     grads, info = bptt(circuit, params, trials, objective=objective)
     wanted = autodiff(lambda p: batch_loss(circuit, p, trials, objective), params)
     assert relative(grads, wanted) < 1e-11
-    assert float(info["loss"]) == pytest.approx(float(batch_loss(circuit, params, trials, objective)), rel=1e-12)
+    assert float(info["loss"]) == pytest.approx(
+        float(batch_loss(circuit, params, trials, objective)), rel=1e-12
+    )
     plain, _ = bptt(circuit, params, trials)
     assert relative(plain["recurrent"], grads["recurrent"]) > 1e-3
 
@@ -272,11 +300,16 @@ class TwoGates(Leaky):
         return (0, 2)
 
     def init_params(self, num_units, *, key):
-        return {"sharpness": 1.0 + 0.1 * jax.random.normal(key, (num_units,)), "mix": jnp.full(num_units, 0.4)}
+        return {
+            "sharpness": 1.0 + 0.1 * jax.random.normal(key, (num_units,)),
+            "mix": jnp.full(num_units, 0.4),
+        }
 
     def local(self, params, state, drive, dt):
         gate = activation("sigmoid")(drive[0])
-        fast = gate * state["fast"] + (1 - gate) * jnp.tanh(drive[1] + params["mix"] * drive[2] - 0.2 * state["slow"])
+        fast = gate * state["fast"] + (1 - gate) * jnp.tanh(
+            drive[1] + params["mix"] * drive[2] - 0.2 * state["slow"]
+        )
         return {"fast": fast, "slow": 0.8 * state["slow"] + 0.2 * params["sharpness"] * state["fast"]}
 
     def rate(self, params, state):
@@ -293,7 +326,8 @@ def test_any_local_dynamics_with_gates_own_parameters_and_a_separate_readout():
     circuit = Circuit(num_inputs=3, num_units=6, num_outputs=2, dt=20.0, dynamics=TwoGates(), noise_sd=0.1)
     params, trials = random_params(circuit), random_trials(num_trials=20)
     start = {
-        name: jnp.asarray(np.random.default_rng(9).normal(size=(20, 6))) for name in circuit.dynamics.state_names
+        name: jnp.asarray(np.random.default_rng(9).normal(size=(20, 6)))
+        for name in circuit.dynamics.state_names
     }
     grads, info = bptt(circuit, params, trials, carry=start)
     wanted = finite_differences(lambda p: batch_loss(circuit, p, trials, start=start), params)

@@ -1,7 +1,9 @@
-"""Kills a training process with SIGKILL at random moments and resumes it, ``python killer.py FOLDER SEED KILLS``.
+"""Kills a training process with SIGKILL at random moments and resumes it.
 
-Prints one JSON line: how often it was killed, at which update each kill found it, and whether the arrays it ended
-with are those of a run that was left alone, to the bit. A process of its own, so that it can fork cheaply.
+Usage: ``python killer.py FOLDER SEED KILLS``.
+
+Writes one JSON line: how often it was killed, at which update each kill found it, and whether the arrays
+it ended with are those of a run that was left alone, to the bit. A process of its own, so that it can fork.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ CLEAN_PASSES = 40
 def child(checkpoint: Path, out: Path) -> int:
     """A forked process that makes the run and writes its arrays."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # JAX warns of forks; its backend has not started here
+        warnings.simplefilter(
+            "ignore", RuntimeWarning
+        )  # JAX warns of forks; its backend has not started here
         number = os.fork()
     if number == 0:
         np.savez(out, **resumable.run(str(checkpoint)))  # type: ignore[arg-type]
@@ -67,7 +71,8 @@ def main() -> None:
     with np.load(alone) as first, np.load(resumed) as second:
         same = list(first) == list(second) and all(first[n].tobytes() == second[n].tobytes() for n in first)
     left = len(list(folder.glob(".*.part")))
-    print(json.dumps({"kills": len(found), "updates": found, "same": same, "unfinished": left, "seconds": whole}))
+    report = {"kills": len(found), "updates": found, "same": same, "unfinished": left, "seconds": whole}
+    sys.stdout.write(json.dumps(report) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,16 +1,15 @@
-"""A short run with a checkpoint, for a process that will be killed: ``python resumable.py CHECKPOINT OUT``."""
+"""A short run with a checkpoint, for a process that will be killed: ``resumable.py CHECKPOINT OUT``."""
 
 from __future__ import annotations
 
-import sys
-
 import dataclasses
+import sys
 
 import numpy as np
 
 import throughtime as tt
-from throughtime.tasks.cue_set_go import CueSetGo
 from throughtime.tasks.criterion import Criterion
+from throughtime.tasks.cue_set_go import CueSetGo
 from throughtime.training import train
 
 

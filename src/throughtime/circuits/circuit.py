@@ -110,7 +110,7 @@ class Circuit:
         N(0, 1/num_units), biases 0, plus the dynamics' own parameters.
 
         Returns:
-            flat dict with at least ``recurrent``, ``input``, ``bias``, ``readout``, ``readout_bias``, float32.
+            float32 arrays under at least ``recurrent``, ``input``, ``bias``, ``readout``, ``readout_bias``.
         """
         root = keys.stream(key, "init")
         part = [jax.random.fold_in(root, code) for code in range(4)]

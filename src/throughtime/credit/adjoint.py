@@ -226,7 +226,7 @@ def gradient(
 def differentiate(
     objective: Objective, batch: Trial, unfolded: Unfolded, outputs: Array, share: Array
 ) -> tuple[Array, Array, Array | None]:
-    """Losses (trial,), errors ``e`` (time, trial, output), and ρ (time, trial, unit) where there is a penalty."""
+    """Losses (trial,), errors ``e`` (time, trial, output), and ρ (time, trial, unit) of a penalty."""
     from throughtime.circuits import Trajectory
 
     def weighted(outputs: Array, rates: Array) -> tuple[Array, Array]:

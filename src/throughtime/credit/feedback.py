@@ -38,7 +38,10 @@ class Symmetric(Feedback):
 
 @dataclass(frozen=True)
 class RandomFeedback(Feedback):
-    """``F = B``, fixed and random, ``B ~ N(0, 1/num_outputs)`` (Lillicrap et al. 2016, Nat. Commun. 7:13276)."""
+    """``F = B``, fixed and random, ``B ~ N(0, 1/num_outputs)``.
+
+    Source: Lillicrap et al. 2016, Nat. Commun. 7:13276.
+    """
 
     def init(self, circuit: Circuit, params: dict[str, Array], *, key: Array) -> dict[str, Array]:
         """Draw B; it is the rule state's ``rule_feedback``."""

@@ -22,7 +22,7 @@ _cores: contextvars.ContextVar[int] = contextvars.ContextVar("cores sharing the 
 
 @contextlib.contextmanager
 def shared_by(cores: int) -> Iterator[None]:
-    """Within this context (at trace time, inside ``jax.shard_map`` over the axis ``core``), tiles are shared."""
+    """Within this context (at trace time, inside ``jax.shard_map`` over ``core``), tiles are shared."""
     token = _cores.set(cores)
     try:
         yield

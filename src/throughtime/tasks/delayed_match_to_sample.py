@@ -44,8 +44,8 @@ class DelayedMatchToSample(Choice):
         encoding: ``"one-hot"`` or ``"tuned"``: directions 2πi/num_stimuli seen by tuned units.
         num_tuned, concentration, height: of the tuned units, height · exp(κ (cos Δ − 1)).
 
-    Sources: the default is the setting of :meth:`lint`. Masse, Yang, Song, Wang and Freedman (2019) Nature
-    Neuroscience. Miconi (2017) eLife. Molano-Mazón et al. (2022) NeuroGym.
+    Sources: Valente, Pillow and Ostojic (2022) NeurIPS (the default, :meth:`lint`). Masse, Yang, Song, Wang
+    and Freedman (2019) Nature Neuroscience. Miconi (2017) eLife. Molano-Mazón et al. (2022) NeuroGym.
 
     Example:
         >>> task = DelayedMatchToSample(delay=1000.0)
@@ -76,7 +76,7 @@ class DelayedMatchToSample(Choice):
     epoch_names: ClassVar[tuple[str, ...]] = ("trial", *duration_fields)
     condition_names: ClassVar[tuple[str, ...]] = ("sample", "test", "delay", "match", "correct_choice")
     reference: ClassVar[str] = (
-        "Default: low-rank study setting, input noise of SD 0.03 per step of 20 ms written as σ = 0.0095. "
+        "Valente et al. (2022) NeurIPS (default; noise of SD 0.03 per step of 20 ms is σ = 0.0095); "
         "Masse et al. (2019) Nature Neuroscience; Miconi (2017) eLife; Molano-Mazón et al. (2022) NeuroGym. "
         "Departures: the decision is the mean output of the response epoch, not its time steps one by one."
     )

@@ -55,10 +55,11 @@ class History:
 
     def keep(self) -> None:
         """Add the present weights to the checkpoints."""
-        states = self.states
-        self.snapshots.append(
-            (np.array(states.num_updates, np.int64), dict(states.params), dict(states.rule))
+        params, rule = (
+            {name: np.asarray(leaf) for name, leaf in tree.items()}
+            for tree in (self.states.params, self.states.rule)
         )
+        self.snapshots.append((np.array(self.states.num_updates, np.int64), params, rule))
 
     def save(self, path: Path, identity: str) -> None:
         """Write everything to ``path`` atomically; ``identity`` names the run it belongs to."""
@@ -99,8 +100,8 @@ class History:
             )
 
         def rebuild(prefix: str, tree: Any) -> Any:
-            leaves, structure = jax.tree.flatten(tree)
-            return structure.unflatten([arrays[f"{prefix}/{index}"] for index in range(len(leaves))])
+            structure: Any = jax.tree.structure(tree)
+            return structure.unflatten([arrays[f"{prefix}/{index}"] for index in range(structure.num_leaves)])
 
         history = cls(rebuild("states", like.states), arrays["history/criterion_update"])
         history.update = [int(made) for made in arrays["history/update"]]

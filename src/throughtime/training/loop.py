@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -20,10 +19,11 @@ from throughtime.objectives import Objective, SquaredError
 from throughtime.training import settings
 from throughtime.training.criterion import Judge
 from throughtime.training.ensemble import usable_cores
+from throughtime.training.finish import finish, hash_arrays
 from throughtime.training.history import History
 from throughtime.training.plan import Clip, Plan
-from throughtime.training.record import BUDGET_EXHAUSTED, CRITERION_REACHED, DIVERGED, NEVER, TrainingRecord
-from throughtime.training.update import MEASURES, advance, make_trials, start, validate
+from throughtime.training.record import NEVER, TrainingRecord
+from throughtime.training.update import advance, start, validate
 
 
 def train(
@@ -78,8 +78,8 @@ def train(
     settings.check_fit(task, circuit)
     labels = settings.seed_list("seeds", (seeds,) if isinstance(seeds, int) else seeds)
     three = {}
-    for name, given in (("init", init_seeds), ("data", data_seeds), ("rule", rule_seeds)):
-        three[name] = labels if given is None else settings.seed_list(f"{name}_seeds", given, len(labels))
+    for name, wish in (("init", init_seeds), ("data", data_seeds), ("rule", rule_seeds)):
+        three[name] = labels if wish is None else settings.seed_list(f"{name}_seeds", wish, len(labels))
     num_updates = settings.count("num_updates", num_updates)
     batch_size = settings.count("batch_size", batch_size)
     eval_every, log_every = settings.count("eval_every", eval_every), settings.count("log_every", log_every)
@@ -113,7 +113,7 @@ def train(
         },
     }
     numbers = [jnp.asarray(three[name], jnp.uint32) for name in ("init", "data", "rule")]
-    given = None if params is None else settings_params(params, circuit, len(labels))
+    given = None if params is None else settings.initial_params(params, circuit, len(labels))
     history = History.begin(start(plan, *numbers, given))
     path, identity = (None if checkpoint is None else Path(checkpoint)), configuration.sha256(config)
     if path is not None:
@@ -176,9 +176,8 @@ def run_updates(
 def judge_seeds(plan: Plan, history: History, judge: Judge, stop: str) -> np.ndarray:
     """Evaluate every active seed on held-out trials; its fraction correct, (seed,)."""
     states = history.states
-    made = np.int32(history.made)
-    scores, conditions = validate(plan, judge.num_trials, states.params, states.data_seed, made)
-    scores, conditions = jax.tree.map(np.asarray, (scores, conditions))
+    found = validate(plan, judge.num_trials, states.params, states.data_seed, np.int32(history.made))
+    scores, conditions = jax.tree.map(np.asarray, found)
     values = []
     correct = np.full(len(states.active), np.nan)
     for index, active in enumerate(states.active):
@@ -189,91 +188,11 @@ def judge_seeds(plan: Plan, history: History, judge: Judge, stop: str) -> np.nda
             correct[index] = one[0]["correct"][counted].mean()
     history.judged.append(np.array(values))
     done = np.zeros(len(states.active), bool)
-    for index in np.flatnonzero(states.active):
-        if judge.met(np.array(history.judged)[:, index]):
-            done[index] = True
-            if history.criterion_update[index] == NEVER:
-                history.criterion_update[index] = history.made
+    for seed in np.flatnonzero(states.active):
+        if judge.met(np.array(history.judged)[:, seed]):
+            done[seed] = True
+            if history.criterion_update[seed] == NEVER:
+                history.criterion_update[seed] = history.made
     if stop == "criterion":
         history.states = states._replace(active=states.active & ~done)
     return correct
-
-
-def finish(plan: Plan, history: History, config: dict[str, Any], labels: tuple[int, ...]) -> TrainingRecord:
-    """The record of a run that has ended; its last checkpoint is the final weights."""
-    history.keep()
-    states = history.states
-    diverged = states.diverged_update != NEVER
-    reached = history.criterion_update != NEVER
-    snapshots = history.snapshots
-    params = {name: np.stack([kept[1][name] for kept in snapshots], 1) for name in states.params}
-    weights = jax.jit(jax.vmap(jax.vmap(lambda one: plan.circuit.weights(one)._asdict())))(params)
-    in_file = ("recurrent", "input", "bias", "readout", "readout_bias", "tau")
-    measures = np.array(history.measures).reshape(-1, len(labels), len(MEASURES)).transpose(2, 1, 0)
-    curves = dict(zip(MEASURES, measures, strict=True))
-    made = states.num_updates.astype(np.int64)
-    return TrainingRecord(
-        config=config,
-        seeds=np.array(labels, np.int64),
-        update=np.array(history.update, np.int64),
-        curves={**curves, "score": np.array(history.scores).reshape(-1, len(labels)).T},
-        status=np.where(diverged, DIVERGED, np.where(reached, CRITERION_REACHED, BUDGET_EXHAUSTED)),
-        criterion_update=history.criterion_update,
-        diverged_update=states.diverged_update.astype(np.int64),
-        num_updates=made,
-        trials_seen=made * plan.batch_size,
-        forward_passes=made * plan.batch_size * plan.rule.traits.forward_passes,
-        checkpoint_update=np.stack([kept[0] for kept in snapshots], 1),
-        params=params,
-        weights={name: np.asarray(weights[name]) for name in in_file},
-        rule_state={name: np.stack([kept[2][name] for kept in snapshots], 1) for name in states.rule},
-        init_sha256={
-            str(label): hash_arrays({name: array[index, 0] for name, array in params.items()})
-            for index, label in enumerate(labels)
-        },
-        data_sha256=dict(zip(map(str, labels), hash_trials(plan, states.data_seed), strict=True)),
-    )
-
-
-def settings_params(params: dict[str, Any], circuit: Any, num_seeds: int) -> dict[str, np.ndarray]:
-    """Given initial parameters with a leading axis seed.
-
-    Raises:
-        ValueError: if names or shapes are not those of the circuit.
-    """
-    wanted = jax.eval_shape(lambda key: circuit.init(key=key), jax.random.key(0))
-    if set(params) != set(wanted):
-        raise ValueError(f"train: params has {sorted(params)}, the circuit needs {sorted(wanted)}.")
-    spread = {}
-    for name, like in wanted.items():
-        array = np.asarray(params[name], np.float32)
-        if array.shape == like.shape:
-            array = np.broadcast_to(array, (num_seeds, *like.shape))
-        if array.shape != (num_seeds, *like.shape):
-            raise ValueError(
-                f"train: params[{name!r}] has shape {array.shape}, expected {like.shape}, "
-                f"or with a leading axis of {num_seeds} seeds."
-            )
-        spread[name] = np.array(array)
-    return spread
-
-
-def hash_arrays(arrays: dict[str, Any]) -> str:
-    """SHA-256 over names, dtypes, shapes and contents."""
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        array = np.ascontiguousarray(arrays[name])
-        digest.update(f"{name}{array.dtype.str}{array.shape}".encode() + array.tobytes())
-    return digest.hexdigest()
-
-
-def hash_trials(plan: Plan, data_seeds: np.ndarray) -> list[str]:
-    """Hash of the first training batch of each seed."""
-    first = jax.jit(lambda seeds: jax.lax.map(lambda seed: make_trials(plan, seed, jnp.int32(0))[0], seeds))(
-        data_seeds
-    )
-    names = ("inputs", "targets", "mask", "valid")
-    return [
-        hash_arrays({name: np.asarray(getattr(first, name))[index] for name in names})
-        for index in range(len(data_seeds))
-    ]

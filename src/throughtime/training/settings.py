@@ -49,9 +49,10 @@ def seed_list(name: str, seeds: int | Iterable[int], length: int | None = None) 
     Raises:
         ValueError: if empty, of another length than ``length``, negative, or not whole numbers.
     """
-    if isinstance(seeds, int | np.integer) and not isinstance(seeds, bool):
-        seeds = [int(seeds)] * (1 if length is None else length)
-    listed = tuple(seeds)
+    if isinstance(seeds, int | np.integer):
+        listed: tuple[Any, ...] = (seeds,) * (1 if length is None else length)
+    else:
+        listed = tuple(seeds)
     if not listed or not all(
         isinstance(seed, int | np.integer) and not isinstance(seed, bool) and 0 <= seed < 2**32
         for seed in listed
@@ -88,7 +89,8 @@ def rates(learning_rate: float | Sequence[float] | Callable[[Any], Any], num_upd
             values = np.full(num_updates, values)
     if values.shape != (num_updates,):
         raise ValueError(
-            f"train: learning_rate has shape {values.shape}; give one number, a schedule, or {num_updates} numbers."
+            f"train: learning_rate has shape {values.shape}; "
+            f"give one number, a schedule, or {num_updates} numbers."
         )
     if not (np.isfinite(values).all() and (values >= 0).all()):
         raise ValueError("train: learning_rate has a negative or non-finite value; use numbers >= 0.")
@@ -144,3 +146,28 @@ def obey_rule(rule: Any, batch_size: int, optimizer: Any, clip: Clip | None, lea
             f"train: {name} makes its own steps within the trial; use optimizer='sgd', learning_rate=1.0 and "
             "no clipping, and set the step size in the rule."
         )
+
+
+def initial_params(params: dict[str, Any], circuit: Any, num_seeds: int) -> dict[str, np.ndarray]:
+    """Given initial parameters with a leading axis seed.
+
+    Raises:
+        ValueError: if names or shapes are not those of the circuit.
+    """
+    import jax
+
+    wanted = jax.eval_shape(lambda key: circuit.init(key=key), jax.random.key(0))
+    if set(params) != set(wanted):
+        raise ValueError(f"train: params has {sorted(params)}, the circuit needs {sorted(wanted)}.")
+    spread = {}
+    for name, like in wanted.items():
+        array = np.asarray(params[name], np.float32)
+        if array.shape == like.shape:
+            array = np.broadcast_to(array, (num_seeds, *like.shape))
+        if array.shape != (num_seeds, *like.shape):
+            raise ValueError(
+                f"train: params[{name!r}] has shape {array.shape}, expected {like.shape}, "
+                f"or with a leading axis of {num_seeds} seeds."
+            )
+        spread[name] = np.array(array)
+    return spread

@@ -1,4 +1,4 @@
-"""The only update: trials from keys, gradient by the rule, clipping, optimiser; many of them on the device."""
+"""The only update: trials from keys, gradient by the rule, clipping, optimiser; many on the device."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ class Connectivity:
     """
 
     def init(self, num_units: int, num_gates: int, *, key: Array) -> Params:
-        """Free parameters; entry ``recurrent`` is (unit, presynaptic_unit), or (gate, …) for several gates."""
+        """Free parameters; ``recurrent`` is (unit, presynaptic_unit), or (gate, …) for several gates."""
         raise TypeError(f"{type(self).__name__} must define init(num_units, num_gates, key=...).")
 
     def weights(self, params: Params) -> Array:

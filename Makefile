@@ -1,0 +1,67 @@
+# Two commands do everything on a machine with Python >= 3.11, pip and make:
+#   make demo   install, train two tasks, record them, draw two figures
+#   make test   install, lint, check types and imports, run every test and doctest
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+SETUP  := $(VENV)/.setup
+BENCH  := $(VENV)/.bench
+DOCS   := $(VENV)/.docs
+OUT    ?= results
+
+.PHONY: setup demo test lint figures bench evidence docs lock clean
+.DEFAULT_GOAL := setup
+
+setup: $(SETUP)
+
+$(SETUP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "throughtime needs Python >= 3.11, $(PYTHON) is older; use: make PYTHON=python3.12"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+demo: setup
+	$(BIN)/python experiments/demo.py --out $(OUT)
+
+test: lint
+	$(BIN)/python -m pytest -n 2 --dist worksteal -q
+
+lint: setup
+	$(BIN)/ruff format --check -q .
+	$(BIN)/ruff check -q .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+figures: setup
+	$(BIN)/python figures/working_memory.py
+	$(BIN)/python figures/timing.py
+
+$(BENCH): $(SETUP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==2.13.0"
+	@touch $@
+
+bench: $(BENCH)
+	$(BIN)/python -m benchmarks --out $(OUT)/bench.nc
+
+evidence: setup
+	$(BIN)/python experiments/evidence.py
+
+$(DOCS): $(SETUP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+	@touch $@
+
+docs: $(DOCS)
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+# Newest versions of everything, one resolution for every Python minor version (needs uv).
+lock:
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-annotate --no-header \
+	  pyproject.toml -o requirements.lock
+
+clean:
+	rm -rf $(VENV) build dist docs/_build docs/gallery docs/generated figures/output
+	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

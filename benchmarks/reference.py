@@ -1,0 +1,70 @@
+"""The judge of all contenders: BPTT of a batch in plain NumPy, float64, one step at a time."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from benchmarks.workload import Workload
+
+
+class Reference(NamedTuple):
+    """Loss and gradient of a workload, and the operands of its recurrent products.
+
+    Attributes:
+        loss: mean over trials of the masked squared error.
+        grads: by every parameter.
+        sent: (time, trial, unit) rates r_{t−1} that reached the synapses.
+        credit: (time, trial, unit) δ_t = ∂L/∂u_t.
+    """
+
+    loss: float
+    grads: dict[str, np.ndarray]
+    sent: np.ndarray
+    credit: np.ndarray
+
+
+def solve(work: Workload) -> Reference:
+    """Run the batch forward and back."""
+    p = {name: np.asarray(value, float) for name, value in work.params.items()}
+    x, y, m, noise = (
+        array.astype(float) for array in (*(work.arrays[k] for k in ("inputs", "targets", "mask")), work.drawn_noise)
+    )
+    steps, trials, units = noise.shape
+    alpha, current = work.alpha, work.form == "current"
+    s = np.zeros((steps + 1, trials, units))
+    u = x @ p["input"].T + p["bias"] + noise
+    for t in range(steps):
+        u[t] += (np.tanh(s[t]) if current else s[t]) @ p["recurrent"].T
+        s[t + 1] = (1 - alpha) * s[t] + alpha * (u[t] if current else np.tanh(u[t]))
+    r = np.tanh(s) if current else s
+    z = r[1:] @ p["readout"].T + p["readout_bias"]
+    weight = m / m.sum((0, 2))[:, None] / trials
+    error = 2 * weight * (z - y)
+    slope = 1 - r[1:] ** 2 if current else 1 - np.tanh(u) ** 2
+    delta, kept = np.zeros_like(u), np.zeros((trials, units))
+    arriving = np.zeros((trials, units))
+    for t in range(steps - 1, -1, -1):
+        reaching = error[t] @ p["readout"] + arriving
+        kept = (1 - alpha) * kept + (reaching * slope[t] if current else reaching)
+        delta[t] = alpha * (kept if current else kept * slope[t])
+        arriving = delta[t] @ p["recurrent"]
+    grads = {
+        "recurrent": np.einsum("tbi,tbj->ij", delta, r[:-1], optimize=True),
+        "input": np.einsum("tbi,tbj->ij", delta, x, optimize=True),
+        "bias": delta.sum((0, 1)),
+        "readout": np.einsum("tbo,tbi->oi", error, r[1:], optimize=True),
+        "readout_bias": error.sum((0, 1)),
+    }
+    return Reference(float((weight * (z - y) ** 2).sum()), grads, r[:-1], delta)
+
+
+def relative_error(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> float:
+    """Largest ``‖found − wanted‖ / ‖wanted‖`` over the arrays of ``found``, which may be only some of them."""
+    if not found:
+        raise ValueError("relative_error: nothing to compare.")
+    return max(
+        float(np.linalg.norm(np.asarray(value, float) - wanted[name]) / max(np.linalg.norm(wanted[name]), 1e-30))
+        for name, value in found.items()
+    )

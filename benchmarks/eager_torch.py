@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 
@@ -51,7 +50,7 @@ def gradient(work: Workload) -> Callable[..., dict[str, np.ndarray]]:
 
 
 def vanilla(work: Workload) -> Callable[[], dict[str, np.ndarray]]:
-    """``torch.nn.RNN`` (tanh, α = 1) with a linear readout, ``() -> grads``; recurrent and input bias are one.
+    """``torch.nn.RNN`` (tanh, α = 1) with a linear readout, ``() -> grads``; only one of its biases learns.
 
     Raises:
         ImportError: where torch is not installed.

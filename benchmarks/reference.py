@@ -29,7 +29,8 @@ def solve(work: Workload) -> Reference:
     """Run the batch forward and back."""
     p = {name: np.asarray(value, float) for name, value in work.params.items()}
     x, y, m, noise = (
-        array.astype(float) for array in (*(work.arrays[k] for k in ("inputs", "targets", "mask")), work.drawn_noise)
+        array.astype(float)
+        for array in (*(work.arrays[k] for k in ("inputs", "targets", "mask")), work.drawn_noise)
     )
     steps, trials, units = noise.shape
     alpha, current = work.alpha, work.form == "current"
@@ -61,10 +62,8 @@ def solve(work: Workload) -> Reference:
 
 
 def relative_error(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> float:
-    """Largest ``‖found − wanted‖ / ‖wanted‖`` over the arrays of ``found``, which may be only some of them."""
+    """Largest ``‖found − wanted‖ / ‖wanted‖`` over the arrays of ``found``; ``wanted`` may have more."""
     if not found:
         raise ValueError("relative_error: nothing to compare.")
-    return max(
-        float(np.linalg.norm(np.asarray(value, float) - wanted[name]) / max(np.linalg.norm(wanted[name]), 1e-30))
-        for name, value in found.items()
-    )
+    pairs = [(np.asarray(value, float), wanted[name]) for name, value in found.items()]
+    return max(float(np.linalg.norm(f - w) / max(np.linalg.norm(w), 1e-30)) for f, w in pairs)

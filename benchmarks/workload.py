@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from throughtime import tasks
+from throughtime import keys, tasks
 from throughtime.circuits import Circuit, Dense, Leaky, for_task
 from throughtime.objectives import SquaredError
 from throughtime.rules import BPTT
@@ -18,6 +18,13 @@ from throughtime.training.plan import Plan, SeedState
 from throughtime.training.update import make_trials, start
 
 DT_MS, TAU_MS, NOISE_SD = 20.0, 100.0, 0.05
+
+
+@cache
+def _first_batch(task: Any, num_trials: int) -> tuple[Any, Any]:
+    """Trials and key of the first update of data seed 0; they do not depend on the circuit."""
+    plan = Plan(task, None, BPTT(), SquaredError(), "adam", None, num_trials, 1)
+    return jax.jit(lambda seed: make_trials(plan, seed, 0))(jnp.array(0))
 
 
 @dataclass(frozen=True)
@@ -82,12 +89,12 @@ class Workload:
     @cached_property
     def params(self) -> dict[str, Any]:
         """Parameters of the first seed."""
-        return {name: value[0] for name, value in self.states().params.items()}
+        return self.circuit.init(key=keys.seed_key(0, "init"))
 
     @cached_property
     def batch(self) -> tuple[Any, Any]:
         """The first update's trials, and the key its noise is drawn from."""
-        return jax.jit(lambda seed: make_trials(self.plan(), seed, 0))(jnp.array(0))
+        return _first_batch(self.task, self.num_trials)
 
     @cached_property
     def trial_keys(self) -> Any:

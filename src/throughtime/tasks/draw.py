@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from throughtime import keys
+from throughtime import gaussian, keys
 from throughtime.tasks import durations
 
 if TYPE_CHECKING:
@@ -47,6 +47,6 @@ class Draw:
         """True with ``probability``."""
         return jax.random.uniform(self.key(CONDITIONS, name), (), jnp.float32) < probability
 
-    def noise(self, shape: tuple[int, ...]) -> Array:
-        """Independent standard normal numbers, float32."""
-        return jax.random.normal(self.key(NOISE, "inputs"), shape, jnp.float32)
+    def noise(self, shape: tuple[int, int]) -> Array:
+        """Independent standard normal numbers (time, channel), float32."""
+        return gaussian.normal(self.key(NOISE, "inputs"), *shape)

@@ -64,11 +64,7 @@ def hash_arrays(arrays: dict[str, Any]) -> str:
 
 def hash_trials(plan: Plan, data_seeds: np.ndarray) -> list[str]:
     """Hash of the first training batch of each seed."""
-    first = jax.jit(lambda seeds: jax.lax.map(lambda seed: make_trials(plan, seed, jnp.int32(0))[0], seeds))(
-        data_seeds
-    )
     names = ("inputs", "targets", "mask", "valid")
-    return [
-        hash_arrays({name: np.asarray(getattr(first, name))[index] for name in names})
-        for index in range(len(data_seeds))
-    ]
+    first = jax.jit(lambda seed: make_trials(plan, seed, jnp.int32(0))[0])
+    batches = [first(seed) for seed in data_seeds]
+    return [hash_arrays({name: np.asarray(getattr(batch, name)) for name in names}) for batch in batches]

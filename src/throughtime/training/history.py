@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,9 +84,9 @@ class History:
             ValueError: if the file is no training state, or belongs to another run.
         """
         try:
-            with np.load(path) as file:
+            with path.open("rb") as content, np.load(content) as file:
                 arrays = dict(file)
-        except (ValueError, OSError, EOFError) as error:
+        except (ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
             raise ValueError(
                 f"checkpoint {path}: not a readable training state; delete it to start anew."
             ) from error

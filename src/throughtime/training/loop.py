@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from tqdm import tqdm
 
@@ -112,9 +111,8 @@ def train(
             "initial_params": None if params is None else hash_arrays(params),
         },
     }
-    numbers = [jnp.asarray(three[name], jnp.uint32) for name in ("init", "data", "rule")]
     given = None if params is None else settings.initial_params(params, circuit, len(labels))
-    history = History.begin(start(plan, *numbers, given))
+    history = History.begin(start(plan, three["init"], three["data"], three["rule"], given))
     path, identity = (None if checkpoint is None else Path(checkpoint)), configuration.sha256(config)
     if path is not None:
         if not path.parent.is_dir():

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
 
 from throughtime import keys
@@ -21,28 +22,35 @@ if TYPE_CHECKING:
 MEASURES = ("loss", "gradient_norm", "clipped_fraction", "learning_rate")
 
 
+def start(plan: Plan, init_seeds: Any, data_seeds: Any, rule_seeds: Any, given: Any = None) -> SeedState:
+    """States of all seeds before the first update; ``given`` parameters (seed, …) replace the drawn ones.
+
+    Each seed is drawn by a program of its own, so that its bits do not depend on the other seeds.
+    """
+    states = []
+    for index, (init_seed, data_seed, rule_seed) in enumerate(
+        zip(init_seeds, data_seeds, rule_seeds, strict=True)
+    ):
+        if given is None:
+            params = plan.circuit.init(key=keys.seed_key(init_seed, "init"))
+        else:
+            params = {name: jnp.asarray(value[index]) for name, value in given.items()}
+        states.append(_start(plan, params, jnp.uint32(data_seed), jnp.uint32(rule_seed)))
+    return jax.tree.map(lambda *leaves: np.stack(leaves), *states)
+
+
 @partial(jax.jit, static_argnames="plan")
-def start(
-    plan: Plan, init_seeds: Array, data_seeds: Array, rule_seeds: Array, given: Any = None
-) -> SeedState:
-    """States of all seeds before the first update; ``given`` parameters (seed, …) replace the drawn ones."""
-
-    def one(seeds: tuple[Array, Array, Array], given: Any) -> SeedState:
-        init_seed, data_seed, rule_seed = seeds
-        params = plan.circuit.init(key=keys.seed_key(init_seed, "init")) if given is None else given
-        rule_key = keys.stream(keys.seed_key(rule_seed, "rule"), "rule")
-        return SeedState(
-            params=params,
-            optimizer=plan.transformation().init(plan.trained(params)),
-            rule=plan.rule.init(plan.circuit, params, key=rule_key),
-            data_seed=data_seed,
-            active=jnp.array(True),
-            num_updates=jnp.array(0, jnp.int32),
-            diverged_update=jnp.array(-1, jnp.int32),
-        )
-
-    seeds = (init_seeds, data_seeds, rule_seeds)
-    return jax.lax.map(lambda both: one(*both), (seeds, given))
+def _start(plan: Plan, params: Any, data_seed: Array, rule_seed: Array) -> SeedState:
+    rule_key = keys.stream(keys.seed_key(rule_seed, "rule"), "rule")
+    return SeedState(
+        params=params,
+        optimizer=plan.transformation().init(plan.trained(params)),
+        rule=plan.rule.init(plan.circuit, params, key=rule_key),
+        data_seed=data_seed,
+        active=jnp.array(True),
+        num_updates=jnp.array(0, jnp.int32),
+        diverged_update=jnp.array(-1, jnp.int32),
+    )
 
 
 def make_trials(plan: Plan, data_seed: Array, update: Array) -> tuple[Any, Array]:

@@ -1,0 +1,70 @@
+"""One pinned process that measures the cases it is told: ``python -m benchmarks.child CORES REPEATS``.
+
+Row names come as JSON on the standard input, outcomes leave as JSON lines on the standard output. The
+process is pinned before anything is imported that starts threads.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def usable_cores() -> list[int]:
+    """Cores this process may use."""
+    return sorted(os.sched_getaffinity(0))
+
+
+def environment(cores: int) -> dict[str, str]:
+    """Environment of a pinned process: every library starts with one thread, JAX with one device a core."""
+    return {
+        **os.environ,
+        **dict.fromkeys(THREADS, "1"),
+        "THROUGHTIME_CORES": str(cores),
+        "JAX_NUM_CPU_DEVICES": str(cores),
+        "JAX_PLATFORMS": "cpu",
+        "THROUGHTIME_CACHE": "off",
+    }
+
+
+def measured(names: Sequence[str], cores: int, repeats: int) -> Iterator[dict[str, Any]]:
+    """Outcomes of the named rows as they come, as plain dictionaries, from a process of their own."""
+    command = [sys.executable, "-m", "benchmarks.child", str(cores), str(repeats)]
+    process = subprocess.Popen(
+        command, env=environment(cores), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        process.stdin.write(json.dumps(list(names)))
+        process.stdin.close()
+        for line in process.stdout:
+            yield json.loads(line)
+    if process.returncode:
+        raise RuntimeError(f"the measuring process on {cores} cores ended with status {process.returncode}")
+
+
+def main() -> None:
+    """Measure the rows named on the standard input, case by case."""
+    cores, repeats = int(sys.argv[1]), int(sys.argv[2])
+    os.sched_setaffinity(0, usable_cores()[-cores:])
+    names = set(json.load(sys.stdin))
+
+    from benchmarks.measure import measure
+    from benchmarks.rows import table
+
+    rows = [row for row in table() if row.name in names]
+    for case in dict.fromkeys(row.case for row in rows):
+        for outcome in measure([row for row in rows if row.case == case], repeats):
+            print(json.dumps(dataclasses.asdict(outcome)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

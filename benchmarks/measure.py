@@ -1,0 +1,65 @@
+"""Measuring the rows of one case: build, compare with the reference, then time in turn."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+from benchmarks.rows import Row
+from benchmarks.timing import Contender, Summary, interleave
+
+TOLERANCE = 1e-4
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What became of one row.
+
+    Attributes:
+        name: of the row.
+        summary: times, or None where nothing was timed.
+        error: largest relative error of the two contenders against the reference; None where not compared.
+        note: why nothing was timed.
+    """
+
+    name: str
+    summary: Summary | None = None
+    error: float | None = None
+    note: str = ""
+
+
+def measure(rows: Sequence[Row], repeats: int) -> list[Outcome]:
+    """Outcomes of rows that share one case; a contender that fails or is wrong spoils its rows only."""
+    names = dict.fromkeys(name for row in rows for name in (row.top, row.bottom) if name)
+    contenders: dict[str, Contender] = {}
+    errors: dict[str, float] = {}
+    notes: dict[str, str] = {}
+    try:
+        builders = rows[0].case.build(**dict(rows[0].case.options))
+    except RuntimeError as problem:
+        return [Outcome(row.name, note=f"not run: {problem}") for row in rows]
+    for name in names:
+        try:
+            built = builders[name]()
+            if built.error is not None:
+                errors[name] = built.error()
+        except ModuleNotFoundError as problem:
+            notes[name] = f"not run: {problem.name} not installed"
+        except (RuntimeError, ValueError) as problem:
+            notes[name] = f"not run: {problem}"
+        else:
+            if errors.get(name, 0.0) <= TOLERANCE:
+                contenders[name] = built
+            else:
+                notes[name] = f"aborted: {name} is off the reference by {errors[name]:.1e} > {TOLERANCE:g}"
+    samples = interleave(contenders, repeats) if contenders else None
+    return [_outcome(row, samples, errors, notes) for row in rows]
+
+
+def _outcome(row: Row, samples: object, errors: dict[str, float], notes: dict[str, str]) -> Outcome:
+    both = [name for name in (row.top, row.bottom) if name]
+    error = max((errors[name] for name in both if name in errors), default=None)
+    note = next((notes[name] for name in both if name in notes), "")
+    if note:
+        return Outcome(row.name, None, error, note)
+    return Outcome(row.name, samples.compare(row.top, row.bottom), error)

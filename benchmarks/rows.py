@@ -1,0 +1,122 @@
+"""The table of rows: what is compared in which case, and its goal. A new row is one entry here."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Any
+
+from benchmarks import cases
+
+SIZES = (64, 128, 256)
+FLOOR_GOALS = {64: 2.0, 128: 1.4, 256: 1.2}
+
+
+@dataclass(frozen=True)
+class Case:
+    """A function of :mod:`benchmarks.cases` with its options; equal cases are measured once, together.
+
+    Attributes:
+        build: the function; options: its keyword arguments.
+        cores: cores the measuring process is pinned to.
+    """
+
+    build: Callable[..., cases.Builders]
+    options: tuple[tuple[str, Any], ...] = ()
+    cores: int = 1
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line: the time of ``top`` as a multiple of the time of ``bottom``.
+
+    Attributes:
+        name: what is measured, parts separated by blanks; ``--rows`` selects by it.
+        case: where the contenders are.
+        top, bottom: names of contenders; without a bottom the row is the seconds of ``top``.
+        goal: wanted value, or None for a row that only informs.
+        at_most: whether the value should be at most the goal, or else at least.
+        quick: whether a quick run has it.
+    """
+
+    name: str
+    case: Case
+    top: str
+    bottom: str | None
+    goal: float | None = None
+    at_most: bool = True
+    quick: bool = True
+
+    def met(self, value: float) -> bool | None:
+        """Whether ``value`` meets the goal; None without a goal."""
+        if self.goal is None:
+            return None
+        return value <= self.goal if self.at_most else value >= self.goal
+
+    @property
+    def wish(self) -> str:
+        """The goal as text."""
+        return "" if self.goal is None else f"{'<=' if self.at_most else '>='} {self.goal:g}"
+
+
+def case(build: Callable[..., cases.Builders], cores: int = 1, **options: Any) -> Case:
+    """A case from a function and its options."""
+    return Case(build, tuple(options.items()), cores)
+
+
+def _steps() -> Iterator[Row]:
+    for units, form, noisy in product(SIZES, ("current", "rate"), (False, True)):
+        at = case(cases.step, form=form, num_units=units, noise=noisy)
+        where = f"N={units} {form}{' noise' if noisy else ''}"
+        goal, often = (None if noisy else FLOOR_GOALS[units]), form == "current" or not noisy
+        yield Row(f"BPTT gradient / floor {where}", at, "gradient", "floor", goal, quick=often)
+        if noisy:
+            yield Row(f"draw of noise / BPTT {where}", at, "draw", "gradient", quick=often)
+        else:
+            yield Row(f"whole update / floor {where}", at, "update", "floor")
+        yield Row(f"grad of scan / BPTT {where}", at, "scan", "gradient", 1.5, False, often)
+        yield Row(f"eager torch / BPTT {where}", at, "torch", "gradient", 6.0, False, often)
+    for units in SIZES:
+        at = case(cases.step, form="rate", num_units=units, tau=20.0)
+        name = f"torch.nn.RNN / BPTT N={units} vanilla"
+        yield Row(name, at, "torch-rnn", "gradient", 1.5, at_most=False, quick=units == 128)
+
+
+def _others(task_names: tuple[str, ...]) -> Iterator[Row]:
+    for trials, seeds in ((256, 1), (64, 8)):
+        at = case(cases.cores, cores=2, num_trials=trials, num_seeds=seeds)
+        name = f"one core / two cores B={trials} seeds={seeds} N=128"
+        yield Row(name, at, "one", "two", 1.6, at_most=False)
+    for units in SIZES:
+        at = case(cases.noise, num_units=units)
+        yield Row(f"jax.random.normal / gaussian N={units}", at, "jax", "library")
+    for name in task_names:
+        at = case(cases.trials, task=name)
+        yield Row(f"64 trials / BPTT N=128 {name}", at, "trials", "gradient", 0.05)
+    at = case(cases.processes)
+    yield Row("seconds of throughtime --help", at, "help", None, 0.5)
+    yield Row("seconds of import throughtime", at, "import", None)
+    yield Row("seconds of bare python", at, "bare", None)
+
+
+def table() -> tuple[Row, ...]:
+    """All rows, names unique."""
+    from throughtime import tasks
+
+    return (*_steps(), *_others(tasks.names()))
+
+
+def select(pattern: str | None = None, quick: bool = False) -> tuple[Row, ...]:
+    """Rows whose name matches the regular expression ``pattern``; without one all, or the quick ones.
+
+    Raises:
+        ValueError: where there is none.
+    """
+    if pattern is None:
+        return tuple(row for row in table() if row.quick or not quick)
+    rows = tuple(row for row in table() if re.search(pattern, row.name, re.IGNORECASE))
+    if not rows:
+        raise ValueError(f"no row matches {pattern!r}; names are as in: {table()[0].name!r}.")
+    return rows

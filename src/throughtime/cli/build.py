@@ -1,0 +1,80 @@
+"""Task, rule and circuit from names and fields on the command line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import throughtime.runtime  # noqa: F401  (settings JAX reads when it is imported, so before tasks)
+from throughtime import circuits, registry, rules, tasks
+from throughtime.cli.errors import Refusal
+from throughtime.cli.given import read
+
+if TYPE_CHECKING:
+    from throughtime.circuits import Circuit
+    from throughtime.rules import Rule
+    from throughtime.tasks import Task
+
+
+def task(named: str, fields: Mapping[str, str]) -> Task:
+    """A task from ``NAME`` or ``NAME:VARIANT``.
+
+    Raises:
+        Refusal: for a variant or field there is not.
+        ValueError: for an unknown name, and settings the task refuses.
+
+    Example:
+        >>> task("delayed-match-to-sample:masse", {"delay": "U(500,3000)"}).delay
+        Uniform(500, 3000)
+    """
+    name, colon, variant = named.partition(":")
+    kind = tasks.get(name)
+    if colon and variant not in kind.variants:
+        hint = f"use one of {', '.join(kind.variants)}" if kind.variants else f"use --task {name}"
+        raise Refusal(f"--task: {name} has no variant {variant!r}; {hint}.")
+    return tasks.make(name, variant or None, **read(kind, "task", fields, f"throughtime list tasks {name}"))
+
+
+def rule(name: str, fields: Mapping[str, str]) -> Rule:
+    """A rule by name.
+
+    Raises:
+        Refusal: for an option there is not.
+        ValueError: for an unknown name, and options the rule refuses.
+    """
+    return rules.make(name, **read(rules.get(name), "rule", fields, f"throughtime list rules {name}"))
+
+
+def circuit(
+    of_task: Any,
+    *,
+    num_units: int,
+    noise: float,
+    dynamics: str,
+    recurrent: str,
+    fields: Mapping[str, Mapping[str, str]],
+) -> Circuit:
+    """A circuit with the channels and step of a task.
+
+    Args:
+        of_task: what it shall learn.
+        num_units, noise: size, and SD of the drive noise.
+        dynamics, recurrent: names of its parts.
+        fields: of ``dynamics`` and ``recurrent``.
+
+    Raises:
+        Refusal: for a field there is not.
+        ValueError: for unknown names, and settings the circuit refuses.
+    """
+    parts = {
+        "dynamics": _part("dynamics", dynamics, circuits.DYNAMICS, fields),
+        "recurrent": _part("recurrent", recurrent, circuits.CONNECTIVITY, fields),
+    }
+    return circuits.for_task(of_task, num_units, noise=noise, **parts)
+
+
+def _part(role: str, name: str, table: Mapping[str, Any], fields: Mapping[str, Mapping[str, str]]) -> Any:
+    if name not in table:
+        raise registry.unknown(role, name, table, "throughtime list circuits")
+    kind = table[name]
+    return kind(**read(kind, role, fields.get(role, {}), f"throughtime list circuits {name}"))

@@ -1,0 +1,156 @@
+"""``throughtime list``: what there is, from what members declare about themselves."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import inspect
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from throughtime.cli import scripts, text
+from throughtime.cli.errors import Refusal
+
+if TYPE_CHECKING:
+    from throughtime.cli.options import List
+
+MARK = {True: "yes", False: "no"}
+
+
+def show_list(options: List) -> int:
+    """Print a table, or all about one member.
+
+    Raises:
+        ValueError, Refusal: for an unknown name.
+    """
+    if options.kind in ("experiments", "figures"):
+        print(_scripts(options.kind, options.name))
+    elif options.name is not None:
+        print(one(_member(options.kind, options.name)))
+    else:
+        print("\n\n".join({"tasks": _tasks, "rules": _rules, "circuits": _circuits}[options.kind]()))
+    return 0
+
+
+def one(member: type) -> str:
+    """Docstring of a class, and its fields with their defaults."""
+    fields = [
+        f"  {field.name.replace('_', '-')} = {_default(field)}"
+        for field in dataclasses.fields(member)
+        if field.init
+    ]
+    description = (inspect.getdoc(member) or member.__name__).partition("\n\nExample:")[0]
+    return "\n".join([description, "", "Fields and defaults:", *fields])
+
+
+def _default(field: dataclasses.Field[Any]) -> str:
+    if field.default is not dataclasses.MISSING:
+        return str(field.default)
+    if field.default_factory is not dataclasses.MISSING:
+        return str(field.default_factory())
+    return "(needed)"
+
+
+def _member(kind: str, name: str) -> type:
+    from throughtime import circuits, rules, tasks
+
+    tables: dict[str, Any] = {"tasks": tasks, "rules": rules, "circuits": circuits}
+    found: type = tables[kind].get(name)
+    return found
+
+
+def _block(name: str, member: Any, details: Mapping[str, str]) -> str:
+    """Name and summary, then one line for each detail."""
+    summary = (inspect.getdoc(member) or "").split("\n\n")[0].replace("\n", " ")
+    lines = [f"{name}", text.wrapped(summary, "    ")]
+    width = max(map(len, details), default=0) + 2
+    for label, value in details.items():
+        lines.append(text.wrapped(value, f"    {label.ljust(width)}", " " * (4 + width)))
+    return "\n".join(lines)
+
+
+def _tasks() -> list[str]:
+    from throughtime import tasks
+
+    blocks = []
+    for name in tasks.names():
+        kind = tasks.get(name)
+        task = kind()
+        bounds = [
+            f"{c.measure} {'≥' if c.at_least is not None else '≤'} "
+            f"{c.at_least if c.at_least is not None else c.at_most:g}"
+            for c in task.criterion
+        ]
+        details = {
+            "inputs": ", ".join(task.input_names),
+            "outputs": ", ".join(task.output_names),
+            "duration": f"at most {task.duration:g} ms in bins of {task.dt:g} ms",
+            "criterion": ", ".join(bounds),
+            "variants": ", ".join(kind.variants) or "none",
+            "reference": kind.reference,
+        }
+        blocks.append(_block(name, kind, details))
+    return blocks
+
+
+def _rules() -> list[str]:
+    from throughtime import rules
+
+    blocks = []
+    for name in rules.names():
+        kind = rules.get(name)
+        traits = kind().traits
+        shown = ("exact", "online", "stochastic", "displacement")
+        details = {
+            "traits": ", ".join(f"{trait} {MARK[getattr(traits, trait)]}" for trait in shown),
+            "senses": ", ".join(traits.signals) or "nothing beyond its own activity",
+            "cost": ", ".join(
+                f"{what} {cost}" for what, cost in (("time", traits.time), ("memory", traits.memory)) if cost
+            ),
+            "source": _source(kind),
+        }
+        blocks.append(_block(name, kind, {label: value for label, value in details.items() if value}))
+    return blocks
+
+
+def _circuits() -> list[str]:
+    from throughtime import circuits
+
+    blocks = []
+    for role, table in (("dynamics", circuits.DYNAMICS), ("recurrent", circuits.CONNECTIVITY)):
+        for name, kind in table.items():
+            fields = ", ".join(
+                f"{field.name}={_default(field)}" for field in dataclasses.fields(kind) if field.init
+            )
+            details = {"option": f"--{role} {name}", "fields": fields or "none", "source": _source(kind)}
+            blocks.append(_block(name, kind, {label: value for label, value in details.items() if value}))
+    return blocks
+
+
+def _source(kind: type) -> str:
+    """The paragraph of a docstring that begins with ``Source``."""
+    found = re.search(r"^Sources?: (.+?)(?:\n\n|\Z)", inspect.getdoc(kind) or "", re.MULTILINE | re.DOTALL)
+    return " ".join(found[1].split()) if found else ""
+
+
+def _scripts(kind: str, name: str | None) -> str:
+    if name is not None:
+        return _documentation(scripts.find(kind, name)) or f"{name} has no docstring."
+    known = scripts.files(kind)
+    if not known:
+        raise Refusal(f"there is no folder {kind} with Python files here; go to a folder that has one.")
+    width = max(map(len, known)) + 2
+    return "\n".join(
+        text.wrapped(_documentation(path).split("\n\n")[0].replace("\n", " "), stem.ljust(width), " " * width)
+        for stem, path in known.items()
+    )
+
+
+def _documentation(path: Path) -> str:
+    """Docstring of a Python file, which is not run."""
+    try:
+        return ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    except (SyntaxError, ValueError, OSError) as error:
+        return f"(cannot be read: {error})"

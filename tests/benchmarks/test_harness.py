@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from benchmarks import __main__ as bench
+from benchmarks import child, report
+from benchmarks.measure import measure
+from benchmarks.rows import Case, Row, select, table
+from benchmarks.timing import Contender, interleave
+
+
+class Clock:
+    def __init__(self):
+        self.now, self.log = 0.0, []
+
+    def __call__(self):
+        return self.now
+
+    def takes(self, name, *seconds):
+        left = list(seconds)
+
+        def run():
+            self.log.append(name)
+            self.now += left.pop(0)
+
+        return run
+
+
+def test_contenders_take_turns_and_the_first_run_is_not_counted():
+    clock = Clock()
+    contenders = {
+        "ours": Contender(clock.takes("ours", 100.0, 1.0, 2.0, 6.0)),
+        "other": Contender(clock.takes("other", 100.0, 4.0, 4.0, 8.0), count=2),
+    }
+    samples = interleave(contenders, repeats=3, clock=clock)
+    assert clock.log == ["ours", "other"] * 4
+    assert samples.seconds == {"ours": [1.0, 2.0, 6.0], "other": [2.0, 2.0, 4.0]}
+    found = samples.compare("ours", "other")
+    assert found.ratio == 2.0 / 2.0
+    assert found.spread == (0.5, 0.75, 1.0, 1.25, 1.5)
+    assert found.top_ms == (1500.0, 2000.0, 4000.0)
+    assert found.bottom_ms == (2000.0, 2000.0, 3000.0)
+    assert found.num_repeats == 3
+
+
+def test_without_a_bottom_the_value_is_seconds():
+    clock = Clock()
+    samples = interleave({"help": Contender(clock.takes("help", 9.0, 0.25, 0.5, 0.25))}, 3, clock)
+    found = samples.compare("help", None)
+    assert found.ratio == 0.25
+    assert np.isnan(found.bottom_ms).all()
+
+
+def test_no_repeats_are_refused():
+    with pytest.raises(ValueError, match="at least 1"):
+        interleave({}, 0)
+
+
+def test_names_of_rows_are_unique_and_a_pattern_selects():
+    rows = table()
+    assert len({row.name for row in rows}) == len(rows)
+    assert all("N=64" in row.name for row in select("n=64"))
+    assert len(select(quick=True)) < len(select()) == len(rows)
+    with pytest.raises(ValueError, match="no row matches 'nonsense'"):
+        select("nonsense")
+
+
+@pytest.mark.parametrize(
+    ("at_most", "value", "met"), [(True, 1.9, True), (True, 2.1, False), (False, 1.9, False)]
+)
+def test_a_goal_is_met_on_its_own_side(at_most, value, met):
+    row = Row("", Case(dict), "a", "b", 2.0, at_most)
+    assert row.met(value) is met
+    assert row.wish == ("<= 2" if at_most else ">= 2")
+    assert Row("", Case(dict), "a", "b").met(value) is None
+
+
+def builders():
+    def absent():
+        import no_such_package_anywhere  # noqa: F401
+
+    def broken():
+        raise RuntimeError("it broke")
+
+    return {
+        "right": lambda: Contender(lambda: None, lambda: 1e-6),
+        "plain": lambda: Contender(lambda: None),
+        "wrong": lambda: Contender(lambda: None, lambda: 2e-3),
+        "nan": lambda: Contender(lambda: None, lambda: float("nan")),
+        "absent": absent,
+        "broken": broken,
+    }
+
+
+@pytest.fixture(scope="module")
+def rows():
+    case = Case(builders)
+    names = ("plain", "wrong", "nan", "absent", "broken")
+    return [Row(f"{name} / right", case, name, "right", 1e3) for name in names]
+
+
+@pytest.fixture(scope="module")
+def outcomes(rows):
+    return measure(rows, repeats=2)
+
+
+def test_a_wrong_missing_or_failing_contender_spoils_its_row_alone(outcomes):
+    plain, wrong, nan, absent, broken = outcomes
+    assert plain.summary is not None
+    assert plain.summary.num_repeats == 2
+    assert plain.error == 1e-6
+    assert plain.note == ""
+    assert [each.summary for each in (wrong, nan, absent, broken)] == [None] * 4
+    assert wrong.note == "aborted: wrong is off the reference by 2.0e-03 > 0.0001"
+    assert wrong.error == 2e-3
+    assert nan.note.startswith("aborted: nan is off the reference by nan")
+    assert absent.note == "not run: no_such_package_anywhere not installed"
+    assert broken.note == "not run: it broke"
+
+
+def test_a_case_that_cannot_be_built_says_why():
+    def build():
+        raise RuntimeError("two cores are needed")
+
+    (outcome,) = measure([Row("x", Case(build), "a", "b")], repeats=1)
+    assert outcome.note == "not run: two cores are needed"
+
+
+def test_lines_and_dataset_carry_values_goals_and_reasons(rows, outcomes, tmp_path):
+    plain = [json.loads(json.dumps(dataclasses.asdict(outcome))) for outcome in outcomes]
+    lines = [report.line(row, outcome) for row, outcome in zip(rows, plain, strict=True)]
+    assert " met " in lines[0]
+    assert "1e-06" in lines[0]
+    assert "aborted: wrong" in lines[1]
+    data = report.dataset(rows, plain, quick=True)
+    assert data.verdict.values.tolist() == ["met", "", "", "", ""]
+    assert np.isnan(data.ratio.values).tolist() == [False, True, True, True, True]
+    assert data.sizes == {"row": 5, "quantile": 5, "quartile": 3}
+    data.to_netcdf(tmp_path / "bench.nc", engine="h5netcdf")
+    assert os.uname().nodename not in json.dumps(data.attrs)
+    assert {"cpu", "cores_usable", "version_jax", "version_python", "version_torch"} <= data.attrs.keys()
+
+
+def test_a_child_is_pinned_to_as_many_cores_as_it_is_told():
+    code = (
+        "import os, benchmarks.child as child; os.sched_setaffinity(0, child.usable_cores()[-1:]);"
+        "import jax, throughtime.runtime as runtime;"
+        "print(len(child.usable_cores()), jax.device_count(), runtime.available_cores())"
+    )
+    command, settings = [sys.executable, "-c", code], child.environment(1)
+    done = subprocess.run(command, env=settings, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["1", "1", "1"], done.stderr
+
+
+def test_the_command_measures_a_row_in_a_process_of_its_own_and_writes_it(tmp_path, capsys):
+    out = tmp_path / "results" / "bench.nc"
+    assert bench.main(["--rows", "bare python", "--repeats", "2", "--out", str(out)]) == 0
+    assert "seconds of bare python" in capsys.readouterr().out
+    assert out.exists()
+    with pytest.raises(SystemExit):
+        bench.main(["--rows", "nonsense"])

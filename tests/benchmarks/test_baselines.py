@@ -14,7 +14,7 @@ TOLERANCE = 1e-5
 
 
 def workload(form: str = "current", noise: bool = False, **sizes: float) -> Workload:
-    small = {"num_units": 8, "num_trials": 5, "num_steps": 12}
+    small = {"num_units": 8, "num_trials": 5, "num_steps": 60}
     return Workload(**{"form": form, "noise": noise, **small, **sizes})
 
 
@@ -26,7 +26,7 @@ def solved(request):
 
 def test_the_trials_of_a_workload_fill_its_steps():
     trials, _ = workload().batch
-    assert trials.inputs.shape == (5, 12, 2)
+    assert trials.inputs.shape == (5, 60, 2)
     assert trials.valid.all()
     assert (trials.mask.sum((1, 2)) > 0).all()
 

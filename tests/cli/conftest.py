@@ -9,9 +9,8 @@ import pytest
 
 from throughtime.cli import main
 
-TINY = [
-    "--num-units", "8", "--batch-size", "4", "--num-updates", "2", "--test-trials", "4", "--quiet",
-]  # fmt: skip
+SIZES = ["--num-units", "8", "--batch-size", "4", "--num-updates", "2"]
+TINY = [*SIZES, "--test-trials", "4", "--quiet"]
 TRAINING = ["train", "--task", "cue-set-go", "--task.dt", "40", "--seeds", "2", *TINY]
 
 Call = Callable[..., tuple[int, str, str]]

@@ -101,9 +101,7 @@ def run_experiment(options: Run) -> int:
             inspect.signature(main).bind(quick=options.quick, out=options.out)
         except TypeError as error:
             found = f"main{inspect.signature(main)}"
-            raise Refusal(
-                f"{path}: expected main(quick: bool, out: Path), found {found}: {error}; change its arguments."
-            ) from None
+            raise Refusal(f"{path}: expected main(quick: bool, out: Path), found {found}: {error}.") from None
         returned: Any = main(quick=options.quick, out=options.out)
     return returned if isinstance(returned, int) else 0
 
@@ -130,8 +128,8 @@ def draw_figure(options: Figure) -> int:
         except KeyError as error:
             records = getattr(module, "RECORDS", "those its docstring names")
             raise Refusal(
-                f"figure {path.stem}: {source} does not hold what it draws ({error.args[0]}); give it results "
-                f"such as {records}."
+                f"figure {path.stem}: {source} does not hold what it draws ({error.args[0]}); give it "
+                f"results such as {records}."
             ) from error
         for written in style.save(drawn, options.out, getattr(module, "NAME", path.stem)):
             print(written)

@@ -126,8 +126,8 @@ def _check_result(options: Train, objects: dict[str, Any], wishes: dict[str, Any
     if there is not None and _same(there, objects, wishes):
         run_id = there.tree.attrs["run_id"]
         raise Refusal(
-            f"--out: {options.out} already holds the same configuration (run {run_id}), so nothing is trained; "
-            f"see it with throughtime show {options.out}, or give --overwrite."
+            f"--out: {options.out} already holds the same configuration (run {run_id}), so nothing is "
+            f"trained; see it with throughtime show {options.out}, or give --overwrite."
         )
     raise Refusal(
         f"--out: {options.out} exists and holds another result; choose another name, or replace it with "

@@ -1,0 +1,95 @@
+"""Every registered rule meets the contract of a rule."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import throughtime as tt
+from tests.factories import random_params, random_trials, small_circuit
+from tests.oracles import norm, relative
+from throughtime import rules
+from throughtime.objectives import SquaredError
+from throughtime.rules import AdjointRule, Rule, Traits
+
+
+@pytest.fixture(params=rules.names())
+def rule(request):
+    return rules.make(request.param)
+
+
+def setting(form="current"):
+    circuit = small_circuit(form, noise=0.1)
+    return circuit, random_params(circuit), jax.tree.map(
+        lambda leaf: leaf.astype(jnp.float32) if leaf.dtype != bool else leaf, random_trials()
+    )  # fmt: skip
+
+
+def test_gradient_is_pure_live_and_shaped_like_the_parameters(rule):
+    circuit, params, trials = setting()
+    key = jax.random.key(0)
+    state = rule.init(circuit, params, key=jax.random.key(1))
+    first = tt.gradient(circuit, params, trials, rule, key=key, state=state)
+    again = tt.gradient(circuit, params, trials, rule, key=key, state=state)
+    assert jax.tree.map(jnp.shape, first[0]) == jax.tree.map(jnp.shape, params)
+    for one, other in zip(jax.tree.leaves(first), jax.tree.leaves(again), strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert norm(first[0]) > 1e-3
+    assert np.isfinite(float(first[1]["loss"]))
+    other = tt.gradient(circuit, params, trials, rule, key=jax.random.key(9), state=state)
+    assert relative(other[0], first[0]) > 1e-6, "another key draws other circuit noise"
+
+
+def test_traits_are_declared(rule):
+    traits = rule.traits
+    assert isinstance(traits, Traits)
+    assert traits.time
+    assert traits.memory
+    assert dataclasses.is_dataclass(rule)
+    assert hash(rule) == hash(dataclasses.replace(rule))
+    assert type(rule).__doc__
+    assert "Source:" in type(rule).__doc__
+
+
+def test_exact_rules_agree_with_autodiff_and_others_do_not(rule):
+    circuit, params, trials = setting()
+    quiet = dataclasses.replace(circuit, noise_sd=0.0)
+    grads, _ = tt.gradient(quiet, params, trials, rule, key=jax.random.key(0))
+
+    def loss(params):
+        paths = jax.vmap(lambda trial: quiet.run(params, trial.inputs, valid=trial.valid).outputs)(trials)
+        return jnp.mean(jax.vmap(SquaredError())(paths, trials))
+
+    distance = relative(grads, jax.jit(jax.grad(loss))(params))
+    assert distance < 1e-5 if rule.traits.exact else distance > 0.01
+
+
+def test_no_recompilation_for_a_second_batch(rule):
+    from throughtime.api import _gradient
+
+    circuit, params, trials = setting()
+    tt.gradient(circuit, params, trials, rule, key=jax.random.key(0))
+    before = _gradient._cache_size()
+    tt.gradient(circuit, params, trials, rules.make(rules.names()[0]), key=jax.random.key(5))
+    assert _gradient._cache_size() == before
+
+
+def test_registry():
+    assert "bptt" in rules.names()
+    with pytest.raises(ValueError, match="unknown rule 'bpttt'; did you mean 'bptt'"):
+        rules.make("bpttt")
+    with pytest.raises(ValueError, match="has no option 'speed'; it has feedback, transport"):
+        rules.make("bptt", speed=3)
+
+
+def test_a_rule_that_defines_nothing_says_what_is_missing():
+    with pytest.raises(TypeError, match="Rule must define traits"):
+        _ = Rule().traits
+    with pytest.raises(TypeError, match="AdjointRule must define traits"):
+        _ = AdjointRule().traits
+    with pytest.raises(TypeError, match=r"Rule must define gradient"):
+        Rule().gradient(None, None, None, None, None, key=None)

@@ -99,6 +99,9 @@ def test_registry_names_and_near_names():
 def test_atomic_writing_leaves_old_or_new(tmp_path, monkeypatch):
     path = tmp_path / "file"
     atomic.write_bytes(path, b"old")
+    (tmp_path / "plain").write_bytes(b"")
+    assert path.stat().st_mode == (tmp_path / "plain").stat().st_mode
+    (tmp_path / "plain").unlink()
 
     def fail(*_):
         raise OSError(28, "No space left on device")

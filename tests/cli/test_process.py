@@ -56,7 +56,8 @@ def test_a_mistake_in_a_process(tmp_path: Path) -> None:
     done = subprocess.run(words, capture_output=True, text=True, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "throughtime: DelayedMatchToSample: grace (600 ms) leaves no loss in a test of 500 ms; use grace < test.\n"
+        "throughtime: DelayedMatchToSample: grace (600 ms) leaves no loss in a test of 500 ms; "
+        "use grace < test.\n"
     )
     assert not any(tmp_path.iterdir())
 
@@ -96,6 +97,21 @@ def test_a_closed_pipe_is_no_fault(words: tuple[str, ...]) -> None:
     assert (done.returncode, done.stderr) == (141, "")
 
 
+def test_a_terminal_without_greek_letters() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}
+    done = subprocess.run(command("list", "tasks"), capture_output=True, env=environment)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"correct ? 0.9" in done.stdout
+
+
+def test_every_core_is_used_although_tasks_come_first() -> None:
+    code = "from throughtime.cli import build; import jax; print(jax.local_device_count())"
+    environment = {name: value for name, value in os.environ.items() if name != "JAX_NUM_CPU_DEVICES"}
+    environment |= {"THROUGHTIME_CORES": "3", "JAX_PLATFORMS": "cpu"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.stdout == "3\n", done.stderr
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     state, out = tmp_path / "state", tmp_path / "run.nc"
     words = [
@@ -109,7 +125,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
         "--checkpoint",
         str(state),
     ]
-    words[words.index("--num-updates") + 1] = "400"
+    words[words.index("--num-updates") + 1] = "100"
     words += ["--out", str(out)]
     code = f"{START}import main; sys.exit(main({words!r}))"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
@@ -120,10 +136,10 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert err == (
-        f"throughtime: interrupted; the state of training is in {state}: give the same command again to go on "
-        "from there.\n"
+        f"throughtime: interrupted; the state of training is in {state}: "
+        "give the same command again to go on from there.\n"
     )
     assert not out.exists()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert tt.load(out).tree["training"].sizes["update"] == 400
+    assert tt.load(out).tree["training"].sizes["update"] == 100

@@ -86,7 +86,8 @@ def test_settings_reach_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         "--clip", "0.5", "--clip-by", "block", "--seeds", "0,3,7", "--init-seeds", "5",
         "--keep", "10,20", "--optimizer", "sgd", "--stop", "budget", "--noise", "0.1", "--tau", "50",
         "--activation", "relu", "--form", "rate", "--learning-rate", "0.01", "--checkpoint",
-        str(tmp_path / "state"), "--eval-every", "7", "--log-every", "3", "--data-seeds", "4", "--rule-seeds", "1,2,3",
+        str(tmp_path / "state"), "--eval-every", "7", "--log-every", "3", "--data-seeds", "4",
+        "--rule-seeds", "1,2,3",
     ]  # fmt: skip
     with pytest.raises(Stop):
         main(["train", "--task", "cue-set-go", *TINY, *words, "--out", str(tmp_path / "x.nc")])

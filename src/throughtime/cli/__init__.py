@@ -28,6 +28,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: words after the program's name; those of this process by default.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="replace")  # a terminal without Greek letters shows question marks
     try:
         try:
             status = _run(words)

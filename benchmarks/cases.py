@@ -84,7 +84,7 @@ def cores(num_trials: int, num_seeds: int, num_units: int = 128) -> Builders:
         return Contender(run, error, count=UPDATES)
 
     if jax.local_device_count() < 2:
-        raise RuntimeError("two cores are needed")
+        raise RuntimeError("two CPU devices are needed")
     return {"one": lambda: on(1), "two": lambda: on(2)}
 
 

@@ -35,7 +35,8 @@ def environment(cores: int) -> dict[str, str]:
 
 
 def measured(names: Sequence[str], cores: int, repeats: int) -> Iterator[dict[str, Any]]:
-    """Outcomes of the named rows as they come, as plain dictionaries, from a process of their own."""
+    """Outcomes of the named rows as they come, as plain dictionaries, from a process of its own."""
+    left = set(names)
     command = [sys.executable, "-m", "benchmarks.child", str(cores), str(repeats)]
     process = subprocess.Popen(
         command, env=environment(cores), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -46,9 +47,13 @@ def measured(names: Sequence[str], cores: int, repeats: int) -> Iterator[dict[st
         process.stdin.write(json.dumps(list(names)))
         process.stdin.close()
         for line in process.stdout:
-            yield json.loads(line)
-    if process.returncode:
-        raise RuntimeError(f"the measuring process on {cores} cores ended with status {process.returncode}")
+            outcome = json.loads(line)
+            left.discard(outcome["name"])
+            yield outcome
+    for name in names:
+        if name in left:
+            note = f"failed: the measuring process ended with status {process.returncode}"
+            yield {"name": name, "summary": None, "error": None, "note": note}
 
 
 def main() -> None:

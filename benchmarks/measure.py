@@ -36,17 +36,19 @@ def measure(rows: Sequence[Row], repeats: int) -> list[Outcome]:
     notes: dict[str, str] = {}
     try:
         builders = rows[0].case.build(**dict(rows[0].case.options))
-    except RuntimeError as problem:
-        return [Outcome(row.name, note=f"not run: {problem}") for row in rows]
+    except Exception as problem:
+        note = f"failed: {type(problem).__name__}: {problem}".splitlines()[0]
+        return [Outcome(row.name, note=note) for row in rows]
     for name in names:
         try:
             built = builders[name]()
             if built.error is not None:
                 errors[name] = built.error()
+            built.run()
         except ModuleNotFoundError as problem:
             notes[name] = f"not run: {problem.name} not installed"
-        except (RuntimeError, ValueError) as problem:
-            notes[name] = f"not run: {problem}"
+        except Exception as problem:  # whatever it is, other rows go on and this one says so
+            notes[name] = f"failed: {type(problem).__name__}: {problem}".splitlines()[0]
         else:
             if errors.get(name, 0.0) <= TOLERANCE:
                 contenders[name] = built

@@ -66,16 +66,21 @@ def case(build: Callable[..., cases.Builders], cores: int = 1, **options: Any) -
     return Case(build, tuple(options.items()), cores)
 
 
+def _often(units: int, form: str, noisy: bool) -> bool:
+    """Whether a quick run has this step: every size once, every other form at the middle size."""
+    return (form == "current" and not noisy) or (units == 128 and not (form == "rate" and noisy))
+
+
 def _steps() -> Iterator[Row]:
     for units, form, noisy in product(SIZES, ("current", "rate"), (False, True)):
         at = case(cases.step, form=form, num_units=units, noise=noisy)
         where = f"N={units} {form}{' noise' if noisy else ''}"
-        goal, often = (None if noisy else FLOOR_GOALS[units]), form == "current" or not noisy
+        goal, often = (None if noisy else FLOOR_GOALS[units]), _often(units, form, noisy)
         yield Row(f"BPTT gradient / floor {where}", at, "gradient", "floor", goal, quick=often)
         if noisy:
             yield Row(f"draw of noise / BPTT {where}", at, "draw", "gradient", quick=often)
         else:
-            yield Row(f"whole update / floor {where}", at, "update", "floor")
+            yield Row(f"whole update / floor {where}", at, "update", "floor", quick=often)
         yield Row(f"grad of scan / BPTT {where}", at, "scan", "gradient", 1.5, False, often)
         yield Row(f"eager torch / BPTT {where}", at, "torch", "gradient", 6.0, False, often)
     for units in SIZES:
@@ -88,7 +93,7 @@ def _others(task_names: tuple[str, ...]) -> Iterator[Row]:
     for trials, seeds in ((256, 1), (64, 8)):
         at = case(cases.cores, cores=2, num_trials=trials, num_seeds=seeds)
         name = f"one core / two cores B={trials} seeds={seeds} N=128"
-        yield Row(name, at, "one", "two", 1.6, at_most=False)
+        yield Row(name, at, "one", "two", 1.6, at_most=False, quick=seeds == 1)
     for units in SIZES:
         at = case(cases.noise, num_units=units)
         yield Row(f"jax.random.normal / gaussian N={units}", at, "jax", "library")

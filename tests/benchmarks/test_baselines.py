@@ -98,7 +98,7 @@ def test_a_baseline_given_a_key_draws_noise_of_the_circuits_size():
     silent = quiet(*arguments, jax.random.key(0))
     assert reference.relative_error(first, again) == 0
     assert all(reference.relative_error(a, b) > 1e-3 for a, b in pairwise((first, other, silent)))
-    drawn = workload("rate", noise=True, num_trials=64, num_steps=100).drawn_noise
+    drawn = workload("rate", noise=True, num_units=64).drawn_noise
     assert drawn.std() == pytest.approx(work.noise_scale, rel=0.02)
 
 

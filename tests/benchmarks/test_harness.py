@@ -122,7 +122,7 @@ def test_a_wrong_missing_or_failing_contender_spoils_its_row_alone(outcomes):
     assert wrong.error == 2e-3
     assert nan.note.startswith("aborted: nan is off the reference by nan")
     assert absent.note == "not run: no_such_package_anywhere not installed"
-    assert broken.note == "not run: it broke"
+    assert broken.note == "failed: RuntimeError: it broke"
 
 
 def test_a_case_that_cannot_be_built_says_why():
@@ -130,7 +130,7 @@ def test_a_case_that_cannot_be_built_says_why():
         raise RuntimeError("two cores are needed")
 
     (outcome,) = measure([Row("x", Case(build), "a", "b")], repeats=1)
-    assert outcome.note == "not run: two cores are needed"
+    assert outcome.note == "failed: RuntimeError: two cores are needed"
 
 
 def test_lines_and_dataset_carry_values_goals_and_reasons(rows, outcomes, tmp_path):
@@ -166,3 +166,9 @@ def test_the_command_measures_a_row_in_a_process_of_its_own_and_writes_it(tmp_pa
     assert out.exists()
     with pytest.raises(SystemExit):
         bench.main(["--rows", "nonsense"])
+
+
+def test_rows_of_a_process_that_died_say_so(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    (outcome,) = child.measured(["x"], cores=1, repeats=1)
+    assert outcome["note"] == "failed: the measuring process ended with status 1"

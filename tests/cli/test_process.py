@@ -104,8 +104,9 @@ def test_a_terminal_without_greek_letters() -> None:
     assert b"correct ? 0.9" in done.stdout
 
 
-def test_every_core_is_used_although_tasks_come_first() -> None:
-    code = "from throughtime.cli import build; import jax; print(jax.local_device_count())"
+@pytest.mark.parametrize("module", ["build", "evaluate"])
+def test_every_core_is_used_whatever_imports_jax_first(module: str) -> None:
+    code = f"from throughtime.cli import {module}; import jax; print(jax.local_device_count())"
     environment = {name: value for name, value in os.environ.items() if name != "JAX_NUM_CPU_DEVICES"}
     environment |= {"THROUGHTIME_CORES": "3", "JAX_PLATFORMS": "cpu"}
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
@@ -125,7 +126,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
         "--checkpoint",
         str(state),
     ]
-    words[words.index("--num-updates") + 1] = "100"
+    words[words.index("--num-updates") + 1] = "60"
     words += ["--out", str(out)]
     code = f"{START}import main; sys.exit(main({words!r}))"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
@@ -142,4 +143,4 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert not out.exists()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert tt.load(out).tree["training"].sizes["update"] == 100
+    assert tt.load(out).tree["training"].sizes["update"] == 60

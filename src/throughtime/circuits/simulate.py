@@ -26,7 +26,7 @@ class Unfolded(NamedTuple):
 
     Attributes:
         initial: variables (trial, unit); states: variables (time, trial, unit).
-        drives: (time, trial, [gate,] unit).
+        drives: (time, trial, [gate,] unit), or None where they were not kept.
         sent: (time, trial, unit) rates that reached the synapses, ``r_{t−1}``.
         read: (time, trial, unit) what the readout read.
         inputs: (time, trial, input); valid: (time, trial).
@@ -34,7 +34,7 @@ class Unfolded(NamedTuple):
 
     initial: State
     states: State
-    drives: Array
+    drives: Array | None
     sent: Array
     read: Array
     inputs: Array
@@ -95,7 +95,8 @@ def unfold(
     initial: State,
     *,
     batched: bool,
-) -> tuple[State, Array]:
+    keep_drives: bool = False,
+) -> tuple[State, Array | None]:
     """Run the recurrent loop.
 
     Args:
@@ -104,9 +105,10 @@ def unfold(
         valid: (time, [trial]) bool; the state stands still where it is False.
         initial: state before the first step, variables (​[trial,] unit).
         batched: whether there is a trial axis.
+        keep_drives: whether to return the full drives too.
 
     Returns:
-        states after each step, variables (time, [trial,] unit), and the full drives of all steps.
+        states after each step, variables (time, [trial,] unit), and the full drives of all steps or None.
     """
     dynamics = circuit.dynamics
 
@@ -120,13 +122,13 @@ def unfold(
 
     def step(
         carry: tuple[State, Array], now: tuple[Array, Array]
-    ) -> tuple[tuple[State, Array], tuple[State, Array]]:
+    ) -> tuple[tuple[State, Array], tuple[State, Array | None]]:
         state, transmitted = carry
         arriving = now[0] + apply_synapses(
             dynamics, dynamics.recurrent_drives, weights.recurrent, transmitted
         )
         state = local(state, arriving, now[1])
-        return (state, rate(state)), (state, arriving)
+        return (state, rate(state)), (state, arriving if keep_drives else None)
 
     _, (states, drives) = jax.lax.scan(step, (initial, rate(initial)), (drive, valid))
     return states, drives
@@ -147,6 +149,8 @@ def forward(
     trials: Trial,
     keys: Array,
     initial: State | None = None,
+    *,
+    keep_drives: bool = False,
 ) -> tuple[Unfolded, Array]:
     """Run a tile of trials, with the circuit noise of their keys.
 
@@ -154,6 +158,7 @@ def forward(
         trials: leaves (trial, …); only ``inputs`` and ``valid`` are read.
         keys: (trial,) trial keys; not read by a circuit without noise.
         initial: state before the first step, variables (trial, unit); the circuit's own by default.
+        keep_drives: whether the way back will need the full drives.
 
     Returns:
         everything that happened, time-major, and the outputs (time, trial, output).
@@ -169,7 +174,9 @@ def forward(
     inputs = jnp.swapaxes(trials.inputs, 0, 1).astype(dtype)
     valid = jnp.swapaxes(trials.valid, 0, 1)
     drive = external_drive(circuit, weights, inputs, noise)
-    states, drives = unfold(circuit, params, weights, drive, valid, initial, batched=True)
+    states, drives = unfold(
+        circuit, params, weights, drive, valid, initial, batched=True, keep_drives=keep_drives
+    )
     dynamics = circuit.dynamics
     rates = dynamics.rate(params, states)
     sent = jnp.concatenate([dynamics.rate(params, initial)[None], rates[:-1]])

@@ -47,6 +47,6 @@ class Draw:
         """True with ``probability``."""
         return jax.random.uniform(self.key(CONDITIONS, name), (), jnp.float32) < probability
 
-    def noise(self, shape: tuple[int, int]) -> Array:
+    def noise(self, num_steps: int, num_channels: int) -> Array:
         """Independent standard normal numbers (time, channel), float32."""
-        return gaussian.normal(self.key(NOISE, "inputs"), *shape)
+        return gaussian.normal(self.key(NOISE, "inputs"), num_steps, num_channels)

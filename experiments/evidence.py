@@ -51,7 +51,7 @@ def measure(name: str) -> xr.Dataset:
     last = {}
     for measured in ("score", "loss"):
         rows = training[measured].values
-        last[measured] = np.array([row[np.isfinite(row)][-1] if np.isfinite(row).any() else np.nan for row in rows])
+        last[measured] = np.array([(row[np.isfinite(row)].tolist() or [np.nan])[-1] for row in rows])
     columns = {
         "updates": training["num_updates"].values,
         "criterion_update": training["criterion_update"].values,
@@ -59,8 +59,9 @@ def measure(name: str) -> xr.Dataset:
         **last,
         "seconds": np.full(len(SEEDS), seconds / len(SEEDS)),
     }
+    dims = ("task", "seed")
     variables = {
-        key: (("task", "seed"), np.asarray(value)[None], {"units": UNITS[key]}) for key, value in columns.items()
+        key: (dims, np.asarray(value)[None], {"units": UNITS[key]}) for key, value in columns.items()
     }
     variables["status"][2].update(training["status"].attrs)
     coordinates = {"task": [name], "seed": list(SEEDS), "config_sha256": ("task", [identity(name)])}
@@ -101,7 +102,8 @@ def main(only: str | None = None, limit: float = float("inf")) -> int:
         reached = (row["criterion_update"] >= 0).values
         median = np.median(np.where(reached, row["criterion_update"], np.inf))
         print(
-            f"{name:28s} {reached.sum()} of {reached.size} seeds reached the criterion, median update {median:g}, "
+            f"{name:28s} {reached.sum()} of {reached.size} seeds reached the criterion, "
+            f"median update {median:g}, "
             f"score {float(row['score'].median()):.3f}, {float(row['seconds'].mean()):.1f} s a seed"
         )
     missing = [name for name in tt.tasks.names() if name not in have]
@@ -112,6 +114,8 @@ def main(only: str | None = None, limit: float = float("inf")) -> int:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", help="run this task alone")
-    parser.add_argument("--limit", type=float, default=float("inf"), help="start no further task after this many minutes")
+    parser.add_argument(
+        "--limit", type=float, default=float("inf"), help="start no task after so many minutes"
+    )
     options = parser.parse_args()
     sys.exit(main(options.only, options.limit))

@@ -338,14 +338,6 @@ def test_any_local_dynamics_with_gates_own_parameters_and_a_separate_readout():
     assert relative(info["initial_state"], states) < 1e-7  # noise is drawn in float32
 
 
-def test_drives_are_kept_only_where_a_derivative_needs_them():
-    for form, wanted in (("current", False), ("rate", True)):
-        circuit = small_circuit(form)
-        assert adjoint.drive_matters(circuit, random_params(circuit)) is wanted
-    gated = Circuit(num_inputs=3, num_units=6, num_outputs=2, dt=20.0, dynamics=TwoGates())
-    assert adjoint.drive_matters(gated, random_params(gated))
-
-
 def test_batch_is_the_mean_of_single_trials():
     circuit, trials = small_circuit("current", noise=0.1), random_trials(num_trials=21)
     params, key = random_params(circuit), jax.random.key(3)

@@ -26,7 +26,7 @@ class Unfolded(NamedTuple):
 
     Attributes:
         initial: variables (trial, unit); states: variables (time, trial, unit).
-        drives: (time, trial, [gate,] unit), or None where they were not kept.
+        drives: (time, trial, [gate,] unit); where no derivative reads them, XLA does not store them.
         sent: (time, trial, unit) rates that reached the synapses, ``r_{t−1}``.
         read: (time, trial, unit) what the readout read.
         inputs: (time, trial, input); valid: (time, trial).
@@ -34,7 +34,7 @@ class Unfolded(NamedTuple):
 
     initial: State
     states: State
-    drives: Array | None
+    drives: Array
     sent: Array
     read: Array
     inputs: Array
@@ -60,13 +60,23 @@ def external_drive(circuit: Circuit, weights: Weights, inputs: Array, noise: Arr
 
 def apply_synapses(dynamics: Dynamics, drives: tuple[int, ...], matrix: Array, sources: Array) -> Array:
     """What ``matrix`` adds to every drive, (…, [gate,] unit), from ``sources`` (…, presynaptic)."""
+    return arrive(dynamics, drives, by_source(dynamics, matrix), sources)
+
+
+def by_source(dynamics: Dynamics, matrix: Array) -> Array:
+    """``matrix`` as one factor (presynaptic, gate · unit), made once before a loop."""
+    return matrix.T if dynamics.num_drives == 1 else matrix.reshape(-1, matrix.shape[-1]).T
+
+
+def arrive(dynamics: Dynamics, drives: tuple[int, ...], factor: Array, sources: Array) -> Array:
+    """:func:`apply_synapses` with the matrix prepared by :func:`by_source`."""
+    arriving = sources @ factor
     if dynamics.num_drives == 1:
-        return sources @ matrix.T
-    gates, units, _ = matrix.shape
-    arriving = (sources @ matrix.reshape(gates * units, -1).T).reshape(*sources.shape[:-1], gates, units)
+        return arriving
+    arriving = arriving.reshape(*sources.shape[:-1], len(drives), -1)
     if drives == tuple(range(dynamics.num_drives)):
         return arriving
-    empty = jnp.zeros((*sources.shape[:-1], dynamics.num_drives, units), arriving.dtype)
+    empty = jnp.zeros((*sources.shape[:-1], dynamics.num_drives, arriving.shape[-1]), arriving.dtype)
     return empty.at[..., jnp.array(drives), :].set(arriving)
 
 
@@ -95,8 +105,7 @@ def unfold(
     initial: State,
     *,
     batched: bool,
-    keep_drives: bool = False,
-) -> tuple[State, Array | None]:
+) -> tuple[State, Array]:
     """Run the recurrent loop.
 
     Args:
@@ -105,10 +114,9 @@ def unfold(
         valid: (time, [trial]) bool; the state stands still where it is False.
         initial: state before the first step, variables (​[trial,] unit).
         batched: whether there is a trial axis.
-        keep_drives: whether to return the full drives too.
 
     Returns:
-        states after each step, variables (time, [trial,] unit), and the full drives of all steps or None.
+        states after each step, variables (time, [trial,] unit), and the full drives of all steps.
     """
     dynamics = circuit.dynamics
 
@@ -119,16 +127,15 @@ def unfold(
         return dynamics.rate(params, state)
 
     local, rate = (jax.vmap(one), jax.vmap(transmit)) if batched else (one, transmit)
+    recurrent = by_source(dynamics, weights.recurrent)
 
     def step(
         carry: tuple[State, Array], now: tuple[Array, Array]
-    ) -> tuple[tuple[State, Array], tuple[State, Array | None]]:
+    ) -> tuple[tuple[State, Array], tuple[State, Array]]:
         state, transmitted = carry
-        arriving = now[0] + apply_synapses(
-            dynamics, dynamics.recurrent_drives, weights.recurrent, transmitted
-        )
+        arriving = now[0] + arrive(dynamics, dynamics.recurrent_drives, recurrent, transmitted)
         state = local(state, arriving, now[1])
-        return (state, rate(state)), (state, arriving if keep_drives else None)
+        return (state, rate(state)), (state, arriving)
 
     _, (states, drives) = jax.lax.scan(step, (initial, rate(initial)), (drive, valid))
     return states, drives
@@ -149,8 +156,6 @@ def forward(
     trials: Trial,
     keys: Array,
     initial: State | None = None,
-    *,
-    keep_drives: bool = False,
 ) -> tuple[Unfolded, Array]:
     """Run a tile of trials, with the circuit noise of their keys.
 
@@ -158,7 +163,6 @@ def forward(
         trials: leaves (trial, …); only ``inputs`` and ``valid`` are read.
         keys: (trial,) trial keys; not read by a circuit without noise.
         initial: state before the first step, variables (trial, unit); the circuit's own by default.
-        keep_drives: whether the way back will need the full drives.
 
     Returns:
         everything that happened, time-major, and the outputs (time, trial, output).
@@ -174,9 +178,7 @@ def forward(
     inputs = jnp.swapaxes(trials.inputs, 0, 1).astype(dtype)
     valid = jnp.swapaxes(trials.valid, 0, 1)
     drive = external_drive(circuit, weights, inputs, noise)
-    states, drives = unfold(
-        circuit, params, weights, drive, valid, initial, batched=True, keep_drives=keep_drives
-    )
+    states, drives = unfold(circuit, params, weights, drive, valid, initial, batched=True)
     dynamics = circuit.dynamics
     rates = dynamics.rate(params, states)
     sent = jnp.concatenate([dynamics.rate(params, initial)[None], rates[:-1]])

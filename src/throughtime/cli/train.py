@@ -6,9 +6,9 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from throughtime import config, training
 from throughtime.cli import build, given, output
 from throughtime.cli.errors import Refusal
-from throughtime.objectives import SquaredError
 from throughtime.training import settings
 from throughtime.training.plan import Clip
 
@@ -137,21 +137,8 @@ def _check_result(options: Train, objects: dict[str, Any], wishes: dict[str, Any
 
 def _same(run: Run, objects: dict[str, Any], wishes: dict[str, Any]) -> bool:
     """Whether a saved run has the configuration that is asked for."""
-    try:
-        saved = run.config
-    except ValueError:  # its classes are not to be found here
-        return False
-    seeds = wishes["seeds"]
-    asked = {
-        **wishes,
-        **{name: wishes.get(name, seeds) for name in ("init_seeds", "data_seeds", "rule_seeds")},
-        "learning_rate": settings.describe_rates(
-            settings.rates(wishes["learning_rate"], wishes["num_updates"])
-        ),
-        "keep": tuple(sorted(set(wishes.get("keep", ())) - {0})),
-        "initial_params": None,
-    }
-    return saved == {**objects, "objective": SquaredError(), "training": asked}
+    asked = training.configuration(**objects, **wishes)
+    return bool(run.tree.attrs["config_sha256"] == config.sha256(asked))
 
 
 def _train(options: Train, task: Any, circuit: Any, rule: Any, wishes: dict[str, Any], command: str) -> Run:

@@ -62,30 +62,6 @@ def own_names(circuit: Circuit) -> tuple[str, ...]:
     return tuple(drawn)
 
 
-def drive_matters(circuit: Circuit, params: Params) -> bool:
-    """Whether any derivative of the dynamics' step depends on the drive.
-
-    Where it does not (a leak that is linear in its drive), the forward loop need not store the drives.
-    """
-    dynamics, units = circuit.dynamics, circuit.num_units
-    own = {name: params[name] for name in own_names(circuit)}
-    state = circuit.initial_state(params)
-    drive = jnp.zeros(
-        (units,) if dynamics.num_drives == 1 else (dynamics.num_drives, units), params["bias"].dtype
-    )
-
-    def pulled(drive: Array, own: Params, state: State, credit: State) -> Any:
-        step = lambda own, state, drive: dynamics.local({**params, **own}, state, drive, circuit.dt)  # noqa: E731
-        return jax.vjp(step, own, state, drive)[1](credit)
-
-    jaxpr = jax.make_jaxpr(pulled)(drive, own, state, state).jaxpr
-    needed = {id(variable) for variable in jaxpr.outvars}
-    for equation in reversed(jaxpr.eqns):
-        if any(id(variable) in needed for variable in equation.outvars):
-            needed |= {id(variable) for variable in equation.invars}
-    return id(jaxpr.invars[0]) in needed
-
-
 def send_credit(
     circuit: Circuit,
     params: Params,
@@ -106,8 +82,6 @@ def send_credit(
     dynamics = circuit.dynamics
     own = {name: params[name] for name in own_names(circuit)}
     readout = separate_readout(circuit)
-    gates = () if dynamics.num_drives == 1 else (dynamics.num_drives,)
-    gate_shape = (errors.shape[1], *gates, circuit.num_units)
 
     def local(own: Params, state: State, drive: Array, valid: Array) -> State:
         def one(state: State, drive: Array, valid: Array) -> State:
@@ -125,22 +99,21 @@ def send_credit(
     def through_synapses(delta: Array) -> Array | None:
         return None if transport is None else send_back(dynamics, dynamics.recurrent_drives, transport, delta)
 
-    def reach(now: tuple[Array, ...]) -> Array:
-        if direct is None and errors.shape[-1] <= UNROLLED_OUTPUTS:
-            return sum(now[0][:, k : k + 1] * feedback[:, k] for k in range(errors.shape[-1]))  # type: ignore[return-value]
-        return now[0]
+    few = (
+        direct is None and errors.shape[-1] <= UNROLLED_OUTPUTS
+    )  # cheaper inside the loop, without a product
+    injected = errors if few else errors @ feedback.T + (0 if direct is None else direct)
 
-    if direct is None and errors.shape[-1] <= UNROLLED_OUTPUTS:
-        injected = errors
-    else:
-        injected = errors @ feedback.T if direct is None else errors @ feedback.T + direct
+    def reach(now: Array) -> Array:
+        if not few:
+            return now
+        return jnp.sum(jnp.stack([now[:, k : k + 1] * feedback[:, k] for k in range(now.shape[1])]), axis=0)
 
     def step(carry: tuple[Array, State, Params], now: Any) -> tuple[tuple[Array, State, Params], Array]:
         delta, kept, total = carry
         error, before, after, drive, valid = now
-        drive = jnp.zeros_like(delta) if drive is None else drive
         arriving = through_synapses(delta)
-        reaching = reach((error,))
+        reaching = reach(error)
         if readout is None:
             credits = [(rate, reaching if arriving is None else reaching + arriving)]
         else:
@@ -158,7 +131,7 @@ def send_credit(
         lambda first, rest: jnp.concatenate([first[None], rest[:-1]]), unfolded.initial, unfolded.states
     )
     start = (
-        jnp.zeros(gate_shape, errors.dtype),
+        jnp.zeros_like(unfolded.drives[0]),
         jax.tree.map(jnp.zeros_like, unfolded.initial),
         jax.tree.map(jnp.zeros_like, own),
     )
@@ -232,12 +205,11 @@ def gradient(
     weights = circuit.weights(params)
     num_trials = trials.inputs.shape[0]
     dtype = params["bias"].dtype
-    keep_drives = drive_matters(circuit, params)
 
     def one_tile(piece: tuple[Trial, Array, State | None], weight: Array) -> Any:
         batch, keys, start = piece
         share = weight.astype(dtype) / num_trials
-        unfolded, outputs = forward(circuit, params, weights, batch, keys, start, keep_drives=keep_drives)
+        unfolded, outputs = forward(circuit, params, weights, batch, keys, start)
         losses, errors, direct = differentiate(objective, batch, unfolded, outputs, share)
         credit = send_credit(circuit, params, unfolded, errors, feedback, transport, direct)
         grads = effective_gradients(circuit, unfolded, credit, errors)

@@ -43,7 +43,7 @@ def make(name: str, **options: Any) -> Rule:
         True
     """
     kind = get(name)
-    known = {item.name for item in dataclasses.fields(kind)}
+    known = {item.name for item in dataclasses.fields(kind) if item.init}
     for option in options:
         if option not in known:
             raise ValueError(

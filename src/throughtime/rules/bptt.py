@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from throughtime.credit.feedback import Feedback, Symmetric
+from throughtime.credit.transport import Exact, Transport
 from throughtime.rules.adjoint_rule import AdjointRule
 from throughtime.rules.base import Traits
 
@@ -28,6 +30,9 @@ class BPTT(AdjointRule):
         >>> grads["recurrent"].shape
         (8, 8)
     """
+
+    feedback: Feedback = field(default=Symmetric(), init=False)
+    transport: Transport = field(default=Exact(), init=False)
 
     @property
     def traits(self) -> Traits:

@@ -10,6 +10,7 @@ import dataclasses
 import inspect
 from typing import Any
 
+from throughtime import runtime  # noqa: F401  (settings JAX reads when its backend starts)
 from throughtime.registry import kebab, unknown
 from throughtime.tasks.base import Plan as Plan
 from throughtime.tasks.base import Task as Task

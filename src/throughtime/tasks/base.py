@@ -147,7 +147,9 @@ class Task(abc.ABC):
         valid = jnp.less(self.timeline.starts, plan.epochs["trial"][1])
         inputs = plan.inputs
         if self.noise > 0:
-            inputs = inputs + self.timeline.noise_scale(self.noise) * draw.noise(self.num_steps, inputs.shape[1])
+            inputs = inputs + self.timeline.noise_scale(self.noise) * draw.noise(
+                self.num_steps, inputs.shape[1]
+            )
         kept = valid[:, None]
         return Trial(
             inputs=jnp.where(kept, inputs, 0).astype(jnp.float32),

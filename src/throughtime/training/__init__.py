@@ -2,8 +2,8 @@
 
 from throughtime import runtime  # noqa: F401  (settings JAX reads when its backend starts)
 from throughtime.training.evaluation import evaluate
-from throughtime.training.loop import train
+from throughtime.training.loop import configuration, train
 from throughtime.training.plan import OPTIMIZERS, Clip
 from throughtime.training.record import EvaluationRecord, TrainingRecord
 
-__all__ = ["OPTIMIZERS", "Clip", "EvaluationRecord", "TrainingRecord", "evaluate", "train"]
+__all__ = ["OPTIMIZERS", "Clip", "EvaluationRecord", "TrainingRecord", "configuration", "evaluate", "train"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -13,14 +14,13 @@ import numpy as np
 from tqdm import tqdm
 
 from throughtime import atomic
-from throughtime import config as configuration
-from throughtime.objectives import Objective, SquaredError
-from throughtime.training import settings
+from throughtime import config as canonical
+from throughtime.objectives import Objective
 from throughtime.training.criterion import Judge
-from throughtime.training.ensemble import usable_cores
-from throughtime.training.finish import finish, hash_arrays
+from throughtime.training.finish import finish
 from throughtime.training.history import History
 from throughtime.training.plan import Clip, Plan
+from throughtime.training.prepare import Job, prepare
 from throughtime.training.record import NEVER, TrainingRecord
 from throughtime.training.update import advance, start, validate
 
@@ -74,46 +74,14 @@ def train(
     Raises:
         ValueError: for settings that cannot work, before anything is compiled.
     """
-    settings.check_fit(task, circuit)
-    labels = settings.seed_list("seeds", (seeds,) if isinstance(seeds, int) else seeds)
-    three = {}
-    for name, wish in (("init", init_seeds), ("data", data_seeds), ("rule", rule_seeds)):
-        three[name] = labels if wish is None else settings.seed_list(f"{name}_seeds", wish, len(labels))
-    num_updates = settings.count("num_updates", num_updates)
-    batch_size = settings.count("batch_size", batch_size)
-    eval_every, log_every = settings.count("eval_every", eval_every), settings.count("log_every", log_every)
-    kept = sorted({settings.count("keep", update, 0) for update in keep} - {0})
-    if stop not in settings.STOPS:
-        raise ValueError(f"train: stop {stop!r} is not known; use 'criterion' or 'budget'.")
-    clip = settings.clipping(clip)
-    settings.obey_rule(rule, batch_size, optimizer, clip, learning_rate)
-    rates = settings.rates(learning_rate, num_updates)
-    objective = SquaredError() if objective is None else objective
-    plan = Plan(task, circuit, rule, objective, optimizer, clip, batch_size, usable_cores())
-
-    config = {
-        "task": task,
-        "circuit": circuit,
-        "rule": rule,
-        "objective": objective,
-        "training": {
-            "seeds": labels,
-            **{f"{name}_seeds": values for name, values in three.items()},
-            "num_updates": num_updates,
-            "batch_size": batch_size,
-            "learning_rate": settings.describe_rates(rates),
-            "optimizer": settings.describe_optimizer(optimizer),
-            "clip": clip,
-            "stop": stop,
-            "eval_every": eval_every,
-            "log_every": log_every,
-            "keep": tuple(kept),
-            "initial_params": None if params is None else hash_arrays(params),
-        },
-    }
-    given = None if params is None else settings.initial_params(params, circuit, len(labels))
-    history = History.begin(start(plan, three["init"], three["data"], three["rule"], given))
-    path, identity = (None if checkpoint is None else Path(checkpoint)), configuration.sha256(config)
+    job = prepare(
+        task, circuit, rule, seeds=seeds, num_updates=num_updates, batch_size=batch_size,
+        learning_rate=learning_rate, objective=objective, optimizer=optimizer, clip=clip, stop=stop,
+        eval_every=eval_every, log_every=log_every, keep=keep, init_seeds=init_seeds, data_seeds=data_seeds,
+        rule_seeds=rule_seeds, params=params,
+    )  # fmt: skip
+    history = History.begin(start(job.plan, *job.seeds, job.params))
+    path, identity = (None if checkpoint is None else Path(checkpoint)), canonical.sha256(job.config)
     if path is not None:
         if not path.parent.is_dir():
             raise ValueError(f"train: the folder of checkpoint {path} does not exist; create it first.")
@@ -126,39 +94,42 @@ def train(
             history.save(path, identity)
 
     show = sys.stderr.isatty() if progress is None else progress
-    with tqdm(total=num_updates, initial=history.made, disable=not show, unit="update") as bar:
-        run_updates(plan, history, rates, stop, eval_every, log_every, kept, save, bar)
-    return finish(plan, history, config, labels)
+    with tqdm(total=len(job.rates), initial=history.made, disable=not show, unit="update") as bar:
+        run_updates(job, history, save, bar)
+    return finish(job.plan, history, job.config, job.labels)
 
 
-def run_updates(
-    plan: Plan,
-    history: History,
-    rates: np.ndarray,
-    stop: str,
-    eval_every: int,
-    log_every: int,
-    kept: list[int],
-    save: Callable[[], None],
-    bar: Any,
-) -> None:
+def configuration(task: Any, circuit: Any, rule: Any, **wishes: Any) -> dict[str, Any]:
+    """The configuration a call of :func:`train` with these arguments would record, without training.
+
+    Its hash (``throughtime.config.sha256``) is the ``config_sha256`` of the run's file.
+    """
+    known = inspect.signature(train).parameters.values()
+    defaults = {one.name: one.default for one in known if one.kind is one.KEYWORD_ONLY}
+    for name in ("checkpoint", "progress"):
+        del defaults[name]
+    return prepare(task, circuit, rule, **{**defaults, **wishes}).config
+
+
+def run_updates(job: Job, history: History, save: Callable[[], None], bar: Any) -> None:
     """Updates, evaluations and checkpoints until every seed is done or the budget is spent."""
-    judge, num_updates = Judge(plan.task), len(rates)
+    plan, rates, num_updates = job.plan, job.rates, len(job.rates)
+    judge, rows = Judge(plan.task), (job.eval_every, job.log_every)
     while history.made < num_updates and history.states.active.any():
         first = history.made
-        marks = [num_updates, *(-(-(first + 1) // every) * every for every in (eval_every, log_every)), *kept]
+        marks = [num_updates, *(-(-(first + 1) // every) * every for every in rows), *job.kept]
         last = min(mark for mark in marks if mark > first)
-        padded = np.zeros(log_every, np.float32)
+        padded = np.zeros(job.log_every, np.float32)
         padded[: last - first] = rates[first:last]
         states, measures = advance(plan, history.states, first, last - first, padded)
         history.states = jax.tree.map(np.asarray, states)
         history.update.append(last)
         history.measures.append(np.asarray(measures, np.float64))
-        evaluated = last % eval_every == 0 or last == num_updates
+        evaluated = last % job.eval_every == 0 or last == num_updates
         history.scores.append(
-            judge_seeds(plan, history, judge, stop) if evaluated else np.full(len(measures), np.nan)
+            judge_seeds(plan, history, judge, job.stop) if evaluated else np.full(len(measures), np.nan)
         )
-        if last in kept:
+        if last in job.kept:
             history.keep()
         if evaluated:
             save()

@@ -1,0 +1,296 @@
+"""Parts of the manual that are read off the package when it is built: tables, pictures, API pages."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import textwrap
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import xarray as xr
+
+import throughtime as tt
+from throughtime import keys
+from throughtime.plotting import style
+from throughtime.results import schema
+from throughtime.results.evaluation import evaluation_dataset
+from throughtime.training import EvaluationRecord
+
+ROOT = Path(__file__).resolve().parent.parent
+ROOMS = ("tasks", "circuits", "credit", "rules", "training", "results", "analysis", "plotting")
+MODULES = (
+    "api", "trial", "objectives", "keys", "gaussian", "config", "frozen", "runtime", "registry", "atomic",
+)  # fmt: skip
+FIGURES = {
+    "working_memory": "results/demo-delayed-match-to-sample.nc",
+    "timing": "results/demo-cue-set-go.nc",
+}
+
+
+def write_all(folder: Path) -> None:
+    """Write everything below ``folder``."""
+    parts, api = folder / "parts", folder / "api"
+    for each in (parts, api):
+        each.mkdir(parents=True, exist_ok=True)
+    written = {
+        parts / "tasks.md": tasks_part(),
+        parts / "rules.md": rules_part(),
+        parts / "dynamics.md": members_part(tt.circuits.DYNAMICS),
+        parts / "connectivity.md": members_part(tt.circuits.CONNECTIVITY),
+        parts / "variables.md": variables_part(),
+        parts / "options.md": options_part(),
+        parts / "figures.md": figures_part(folder),
+        **{api / f"{room}.md": text for room, text in api_pages().items()},
+    }
+    for path, text in written.items():
+        if not path.exists() or path.read_text() != text:
+            path.write_text(text)
+    for name in tt.tasks.names():
+        picture(tt.tasks.make(name), folder, name)
+
+
+def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A Markdown table.
+
+    Example:
+        >>> print(table(("a", "b"), [("1", "|2|")]))
+        | a | b |
+        |---|---|
+        | 1 | \\|2\\| |
+    """
+    lines = [list(head), *map(list, rows)]
+    text = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
+    return "\n".join([text[0], "|" + "---|" * len(lines[0]), *text[1:]])
+
+
+def first_sentence(member: Any) -> str:
+    """First line of a docstring, as Markdown."""
+    return (inspect.getdoc(member) or "").split("\n", 1)[0].replace("``", "`")
+
+
+def fields(member: type) -> list[tuple[str, str]]:
+    """Fields of a configuration class and their defaults."""
+    found = []
+    for field in dataclasses.fields(member):
+        if not field.init:
+            continue
+        value = field.default
+        if value is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
+            value = field.default_factory()
+        found.append((f"`{field.name}`", "needed" if value is dataclasses.MISSING else f"`{value!r}`"))
+    return found
+
+
+def tasks_part() -> str:
+    """All tasks: what they are, channels, criterion, fields, variants."""
+    text = []
+    for name in tt.tasks.names():
+        task = tt.tasks.make(name)
+        kind = type(task)
+        bounds = [
+            f"`{one.measure}` {'≥' if one.at_most is None else '≤'} "
+            f"{one.at_least if one.at_most is None else one.at_most:g}"
+            for one in task.criterion
+        ]
+        facts = [
+            ("class", f"{{py:class}}`~{kind.__module__}.{kind.__name__}`"),
+            ("inputs", ", ".join(f"`{one}`" for one in task.input_names)),
+            ("outputs", ", ".join(f"`{one}`" for one in task.output_names)),
+            ("epochs", ", ".join(f"`{one}`" for one in task.epoch_names)),
+            ("conditions", ", ".join(f"`{one}`" for one in task.condition_names)),
+            ("longest trial", f"{task.duration:g} ms, {task.num_steps} bins of {task.dt:g} ms"),
+            ("learned when", "; ".join(bounds)),
+            ("silent circuit", f"{task.silent_score:.0%} correct"),
+            ("source", task.reference),
+        ]
+        text += [f"### {name}", "", first_sentence(kind), ""]
+        text += [f"![One trial of {name}: inputs, and the output of a perfect subject](generated/{name}.svg)", ""]
+        text += [table(("", ""), facts), ""]
+        variants = [(f"`{one}`", first_sentence(getattr(kind, one))) for one in task.variants]
+        text += [table(("variant", "settings"), variants), ""] if variants else []
+        text += [f"Fields of `{name}` and their defaults:", "", table(("field", "default"), fields(kind)), ""]
+    return "\n".join(text)
+
+
+def rules_part() -> str:
+    """All rules: what they declare."""
+    text = []
+    for name in tt.rules.names():
+        rule, traits = tt.rules.make(name), tt.rules.make(name).traits
+        trained = traits.trained if isinstance(traits.trained, str) else ", ".join(traits.trained)
+        rows = [
+            ("class", f"{{py:class}}`~{type(rule).__module__}.{type(rule).__name__}`"),
+            *(
+                (one, "yes" if getattr(traits, one) else "no")
+                for one in ("exact", "online", "stochastic", "displacement")
+            ),
+            ("a synapse must sense", ", ".join(traits.signals)),
+            ("trains", trained),
+            ("time per step and trial", f"{traits.time}"),
+            ("memory per trial", f"{traits.memory}"),
+            *((f"option {one}", value) for one, value in fields(type(rule))),
+        ]
+        text += [f"### {name}", "", first_sentence(type(rule)), "", table(("", ""), rows), ""]
+    return "\n".join(text)
+
+
+def members_part(members: dict[str, Any]) -> str:
+    """Parts of circuits with their fields."""
+    rows = [
+        (
+            f"`{name}`",
+            f"{{py:class}}`~{kind.__module__}.{kind.__name__}`",
+            first_sentence(kind),
+            ", ".join(f"{one} = {value}" for one, value in fields(kind)),
+        )
+        for name, kind in members.items()
+    ]
+    return table(("name", "class", "what it is", "fields"), rows)
+
+
+def variables_part() -> str:
+    """The vocabulary of a results file."""
+    rows = [(f"`{name}`", units, meaning) for name, (units, meaning) in schema.VARIABLES.items()]
+    return table(("name", "units", "meaning"), rows)
+
+
+def options_part() -> str:
+    """Options of the commands, from the dataclasses that parse them."""
+    from throughtime.cli import options
+
+    text = []
+    for kind in (options.Train, options.Evaluate, options.Show, options.Run, options.Figure, options.List):
+        notes = option_notes(kind)
+        rows = []
+        for field in dataclasses.fields(kind):
+            positional = "Positional" in str(field.type) or str(field.type) == "Result"
+            name = field.name.upper() if positional else f"--{field.name.replace('_', '-')}"
+            needed = field.default is dataclasses.MISSING
+            default = "needed" if needed else "" if field.default is None else f"`{field.default}`"
+            rows.append((f"`{name}`", default, notes.get(field.name, "")))
+        command = kind.__name__.lower()
+        text += [f"### throughtime {command}", "", (inspect.getdoc(kind) or ""), ""]
+        text += [table(("option", "default", "meaning"), rows), ""]
+    return "\n".join(text)
+
+
+def option_notes(kind: type) -> dict[str, str]:
+    """The string that follows each field of a dataclass in its source."""
+    [definition] = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    assert isinstance(definition, ast.ClassDef)
+    notes = {}
+    for before, after in zip(definition.body, definition.body[1:], strict=False):
+        if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name):
+            told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            notes[before.target.id] = str(after.value.value) if told else ""
+    return notes
+
+
+def picture(task: Any, folder: Path, name: str) -> None:
+    """One trial of a task as a perfect subject answers it."""
+    with style.context():
+        one = style.figure(150.0, 62.0)
+        tt.plotting.trial(perfect_trial(task), one.add_subplot())
+        one.savefig(folder / f"{name}.svg", metadata={"Date": None})
+
+
+def perfect_trial(task: Any) -> xr.Dataset:
+    """Dataset of one noisy trial whose outputs are ideal."""
+    trials = jax.jit(jax.vmap(task.trial))(keys.trial_keys(keys.seed_key(0, "data"), "test", 0, 1))
+    outputs = jax.vmap(task.ideal)(trials)
+    single = jax.tree.map(lambda leaf: np.asarray(leaf)[None], trials)
+    record = EvaluationRecord(
+        dt=task.dt,
+        seeds=np.array([0]),
+        inputs=single.inputs,
+        targets=single.targets,
+        mask=single.mask,
+        valid=single.valid,
+        outputs=np.asarray(outputs)[None],
+        rates=np.zeros((*single.valid.shape, 1), np.float32),
+        states={},
+        epochs={epoch: np.stack(both, axis=-1) for epoch, both in single.epochs.items()},
+        conditions=single.conditions,
+        scores={},
+        input_names=tuple(task.input_names),
+        output_names=tuple(task.output_names),
+    )
+    return evaluation_dataset(record).isel(seed=0, trial=0)
+
+
+def figures_part(folder: Path) -> str:
+    """The figures, drawn from the records of ``make demo`` where these are there."""
+    text = []
+    for name, record in FIGURES.items():
+        script = ROOT / "figures" / f"{name}.py"
+        title, _, rest = (inspect.cleandoc(_docstring(script))).partition("\n")
+        legend = rest.split("\n\n")[-1].replace("\n", " ")
+        text += [f"### {title}", ""]
+        if (ROOT / record).exists():
+            _draw(script, ROOT / record, folder / f"{name}.svg")
+            text += [f"![{title}](generated/{name}.svg)", ""]
+        else:
+            text += [f"(`make demo` writes `{record}`; the figure appears here when the manual is built after it.)", ""]
+        text += [legend, "", f"`throughtime figure {name}` or `python figures/{name}.py` draws it again.", ""]
+    return "\n".join(text)
+
+
+def _docstring(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text())) or ""
+
+
+def _draw(script: Path, record: Path, target: Path) -> None:
+    from throughtime.cli.scripts import imported
+
+    with imported(script) as module, style.context():
+        module.draw(record).savefig(target, metadata={"Date": None})
+
+
+def api_pages() -> dict[str, str]:
+    """One page a room: every public module of the package."""
+    text = ["# throughtime", "", automodule("throughtime"), "", exports("throughtime"), ""]
+    for name in MODULES:
+        text += [f"## throughtime.{name}", "", automodule(f"throughtime.{name}", members=True)]
+    return {"throughtime": "\n".join(text), **{room: api_page(f"throughtime.{room}") for room in ROOMS}}
+
+
+def api_page(package: str) -> str:
+    """A package and its modules; what it exports from elsewhere is documented where it is defined."""
+    hidden = package == "throughtime.analysis"  # its members live in modules that are imported when asked for
+    text = [f"# {package}", "", automodule(package, members=hidden)]
+    text += [] if hidden else [exports(package), ""]
+    for module in public_modules(package):
+        inner = importlib.import_module(module)
+        is_package = hasattr(inner, "__path__")
+        text += [f"## {module.removeprefix('throughtime.')}", "", automodule(module, members=not is_package)]
+    return "\n".join(text)
+
+
+def exports(package: str) -> str:
+    """Names that a package offers, each with a link to where it is documented."""
+    module = importlib.import_module(package)
+    known = getattr(module, "__all__", None)
+    if known is None:
+        known = [name for name, value in vars(module).items() if getattr(value, "__module__", "").startswith(package)]
+    names = [name for name in known if not name.startswith("_") and not inspect.ismodule(getattr(module, name))]
+    links = [f"{{py:obj}}`{name} <{package}.{name}>`" for name in sorted(names, key=str.lower)]
+    return f"Names at this level: {', '.join(links)}." if links else ""
+
+
+def public_modules(package: str) -> list[str]:
+    """Modules below a package whose names do not begin with an underscore."""
+    found = pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
+    return sorted(one.name for one in found if "._" not in one.name)
+
+
+def automodule(name: str, *, members: bool = False) -> str:
+    """The directive that documents a module."""
+    option = "   :members:\n   :show-inheritance:\n" if members else ""
+    return f"```{{eval-rst}}\n.. automodule:: {name}\n{option}```\n"

@@ -29,6 +29,7 @@ exclude_patterns = ["_build", "generated/parts", "gallery"]
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 
+smartquotes = False  # options begin with two hyphens
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 autodoc_preserve_defaults = True
@@ -55,8 +56,8 @@ html_theme_options = {
 def plain_text(app, what, name, obj, options, lines):
     """Docstrings are read as text in a terminal too; this makes what they write there valid markup here.
 
-    ``|x|`` is an absolute value and ``*names`` an unpacked tuple; a table stands as it was written; attributes
-    become a list instead of cross-references to whatever else has their names.
+    ``|x|`` is an absolute value and ``*names`` an unpacked tuple; a table stands as it was written;
+    attributes become a list instead of cross-references to whatever else has their names.
     """
     out, table, listed = [], False, False
     for line in lines:

@@ -111,7 +111,10 @@ def tasks_part() -> str:
             ("source", task.reference),
         ]
         text += [f"### {name}", "", first_sentence(kind), ""]
-        text += [f"![One trial of {name}: inputs, and the output of a perfect subject](generated/{name}.svg)", ""]
+        text += [
+            f"![One trial of {name}: inputs, and the output of a perfect subject](generated/{name}.svg)",
+            "",
+        ]
         text += [table(("", ""), facts), ""]
         variants = [(f"`{one}`", first_sentence(getattr(kind, one))) for one in task.variants]
         text += [table(("variant", "settings"), variants), ""] if variants else []
@@ -232,12 +235,16 @@ def figures_part(folder: Path) -> str:
         script = ROOT / "figures" / f"{name}.py"
         title, _, rest = (inspect.cleandoc(_docstring(script))).partition("\n")
         legend = rest.split("\n\n")[-1].replace("\n", " ")
+        title = title.rstrip(".")
         text += [f"### {title}", ""]
         if (ROOT / record).exists():
             _draw(script, ROOT / record, folder / f"{name}.svg")
             text += [f"![{title}](generated/{name}.svg)", ""]
         else:
-            text += [f"(`make demo` writes `{record}`; the figure appears here when the manual is built after it.)", ""]
+            text += [
+                f"(`make demo` writes `{record}`; built after that, the manual shows the figure here.)",
+                "",
+            ]
         text += [legend, "", f"`throughtime figure {name}` or `python figures/{name}.py` draws it again.", ""]
     return "\n".join(text)
 
@@ -257,20 +264,30 @@ def api_pages() -> dict[str, str]:
     """One page a room: every public module of the package."""
     text = ["# throughtime", "", automodule("throughtime"), "", exports("throughtime"), ""]
     for name in MODULES:
-        text += [f"## throughtime.{name}", "", automodule(f"throughtime.{name}", members=True)]
+        text += [f"## throughtime.{name}", "", automodule(f"throughtime.{name}", "all")]
     return {"throughtime": "\n".join(text), **{room: api_page(f"throughtime.{room}") for room in ROOMS}}
 
 
 def api_page(package: str) -> str:
     """A package and its modules; what it exports from elsewhere is documented where it is defined."""
-    hidden = package == "throughtime.analysis"  # its members live in modules that are imported when asked for
-    text = [f"# {package}", "", automodule(package, members=hidden)]
-    text += [] if hidden else [exports(package), ""]
+    text = [f"# {package}", "", automodule(package, own(package)), exports(package), ""]
     for module in public_modules(package):
-        inner = importlib.import_module(module)
-        is_package = hasattr(inner, "__path__")
-        text += [f"## {module.removeprefix('throughtime.')}", "", automodule(module, members=not is_package)]
+        is_package = hasattr(importlib.import_module(module), "__path__")
+        members = own(module) if is_package else "all"
+        text += [f"## {module.removeprefix('throughtime.')}", "", automodule(module, members)]
     return "\n".join(text)
+
+
+def own(package: str) -> str:
+    """Names of what a package itself defines, or imports from a module that is not documented."""
+    module = importlib.import_module(package)
+    names = [name for name in getattr(module, "__all__", vars(module)) if not name.startswith("_")]
+    found = []
+    for name in names:
+        home = getattr(getattr(module, name), "__module__", "") or ""
+        if home == package or home.startswith(f"{package}._"):
+            found.append(name)
+    return ", ".join(found)
 
 
 def exports(package: str) -> str:
@@ -278,8 +295,14 @@ def exports(package: str) -> str:
     module = importlib.import_module(package)
     known = getattr(module, "__all__", None)
     if known is None:
-        known = [name for name, value in vars(module).items() if getattr(value, "__module__", "").startswith(package)]
-    names = [name for name in known if not name.startswith("_") and not inspect.ismodule(getattr(module, name))]
+        known = [
+            name
+            for name, value in vars(module).items()
+            if getattr(value, "__module__", "").startswith(package)
+        ]
+    names = [
+        name for name in known if not name.startswith("_") and not inspect.ismodule(getattr(module, name))
+    ]
     links = [f"{{py:obj}}`{name} <{package}.{name}>`" for name in sorted(names, key=str.lower)]
     return f"Names at this level: {', '.join(links)}." if links else ""
 
@@ -290,7 +313,7 @@ def public_modules(package: str) -> list[str]:
     return sorted(one.name for one in found if "._" not in one.name)
 
 
-def automodule(name: str, *, members: bool = False) -> str:
-    """The directive that documents a module."""
-    option = "   :members:\n   :show-inheritance:\n" if members else ""
-    return f"```{{eval-rst}}\n.. automodule:: {name}\n{option}```\n"
+def automodule(name: str, members: str = "") -> str:
+    """The directive that documents a module: nothing but itself, ``"all"`` of it, or some members."""
+    option = f"   :members:{'' if members == 'all' else f' {members}'}\n   :show-inheritance:\n"
+    return f"```{{eval-rst}}\n.. automodule:: {name}\n{option if members else ''}```\n"

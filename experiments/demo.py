@@ -36,7 +36,7 @@ class Part:
 
 
 PARTS = (
-    Part("delayed-match-to-sample", "working_memory", 64, 1e-3, 1000, eval_every=20),
+    Part("delayed-match-to-sample", "working_memory", 64, 3e-4, 1500, eval_every=20),
     Part("cue-set-go", "timing", 64, 1e-3, 2000, eval_every=20),
 )
 

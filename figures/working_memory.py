@@ -65,14 +65,15 @@ def lasting(one: xr.Dataset, epoch: str) -> float:
 def _trials(one: xr.Dataset, answers: xr.Dataset, part: Any) -> None:
     """The correct match and non-match trials whose delays are nearest the median."""
     far = np.abs(one["delay"] - one["delay"].median()).where(answers["correct"] == 1, np.inf)
+    chosen = [int(far.where(one["match"] == match, np.inf).argmin("trial")) for match in (1, 0)]
+    reach = max(1.2, 1.05 * float(np.abs(one["outputs"].isel(trial=chosen)).max()))
     for k, (ax, match) in enumerate(zip(part.subplots(1, 2), (1, 0), strict=True)):
-        chosen = int(far.where(one["match"] == match, np.inf).argmin("trial"))
         plotting.trial(
-            one.isel(trial=chosen),
+            one.isel(trial=chosen[k]),
             ax,
             title="match" if match else "non-match",
             name_channels=k == 0,
-            output_range=(-1.2, 1.2),
+            output_range=(-reach, reach),
         )
     style.heading(part, "a", "Example trials")
 

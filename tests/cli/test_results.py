@@ -88,7 +88,7 @@ def test_show_tells_what_a_run_is(trained: Path, call: Call) -> None:
     flat = " ".join(told.split())
     for part in (
         "circuit = Circuit(dt=40, dynamics=Leaky(activation=tanh, form=current, tau=100)",
-        "rule = BPTT(feedback=Symmetric(), transport=Exact())",
+        "rule = BPTT()",
         "interval=Uniform(high=1400, low=400)",
         "num_updates=2, optimizer=adam",
         f"jax_version = {run.tree.attrs['jax_version']}",

@@ -25,8 +25,8 @@ class QuicklyJudged(CueSetGo):
 def settings() -> dict[str, object]:
     """The run every process makes."""
     return {
-        "seeds": (3, 8), "num_updates": 600, "batch_size": 4, "learning_rate": 1e-2, "clip": 1.0,
-        "stop": "budget", "eval_every": 4, "log_every": 2, "keep": (10,), "progress": False,
+        "seeds": (3, 8), "num_updates": 200, "batch_size": 4, "learning_rate": 1e-2, "clip": 1.0,
+        "stop": "budget", "eval_every": 2, "log_every": 2, "keep": (10,), "progress": False,
     }  # fmt: skip
 
 

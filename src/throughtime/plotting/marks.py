@@ -67,12 +67,14 @@ def epochs(
 
 
 def note(ax: Axes, text: str, *, corner: str = "lower right", **options: Any) -> None:
-    """Small grey text in a corner of the axes."""
+    """Small grey text in a corner of the axes, readable over what is drawn there."""
+    behind = {"facecolor": "white", "edgecolor": "none", "alpha": 0.75, "pad": 1.0}
     vertical, horizontal = corner.split()
     place = {"left": 0.03, "right": 0.97, "lower": 0.03, "upper": 0.97}
     ax.text(
         place[horizontal], place[vertical], text, transform=ax.transAxes, ha=horizontal,
-        va="bottom" if vertical == "lower" else "top", fontsize=6, color=style.GREY, **options,
+        va="bottom" if vertical == "lower" else "top", fontsize=6, color=style.GREY, bbox=behind, zorder=6,
+        **options,
     )  # fmt: skip
 
 

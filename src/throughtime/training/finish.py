@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
@@ -14,6 +15,9 @@ from throughtime.training.plan import Plan
 from throughtime.training.record import BUDGET_EXHAUSTED, CRITERION_REACHED, DIVERGED, NEVER, TrainingRecord
 from throughtime.training.update import MEASURES, make_trials
 
+if TYPE_CHECKING:
+    from jax import Array
+
 
 def finish(plan: Plan, history: History, config: dict[str, Any], labels: tuple[int, ...]) -> TrainingRecord:
     """The record of a run that has ended; its last checkpoint is the final weights."""
@@ -23,7 +27,7 @@ def finish(plan: Plan, history: History, config: dict[str, Any], labels: tuple[i
     reached = history.criterion_update != NEVER
     snapshots = history.snapshots
     params = {name: np.stack([kept[1][name] for kept in snapshots], 1) for name in states.params}
-    weights = jax.jit(jax.vmap(jax.vmap(lambda one: plan.circuit.weights(one)._asdict())))(params)
+    weights = _effective(plan.circuit, params)
     in_file = ("recurrent", "input", "bias", "readout", "readout_bias", "tau")
     measures = np.array(history.measures).reshape(-1, len(labels), len(MEASURES)).transpose(2, 1, 0)
     curves = dict(zip(MEASURES, measures, strict=True))
@@ -65,6 +69,16 @@ def hash_arrays(arrays: dict[str, Any]) -> str:
 def hash_trials(plan: Plan, data_seeds: np.ndarray) -> list[str]:
     """Hash of the first training batch of each seed."""
     names = ("inputs", "targets", "mask", "valid")
-    first = jax.jit(lambda seed: make_trials(plan, seed, jnp.int32(0))[0])
-    batches = [first(seed) for seed in data_seeds]
+    batches = [_first_batch(plan.task, plan.batch_size, seed) for seed in data_seeds]
     return [hash_arrays({name: np.asarray(getattr(batch, name)) for name in names}) for batch in batches]
+
+
+@partial(jax.jit, static_argnums=(0, 1))
+def _first_batch(task: Any, batch_size: int, seed: Array) -> Any:
+    return make_trials(task, batch_size, seed, jnp.int32(0))[0]
+
+
+@partial(jax.jit, static_argnums=0)
+def _effective(circuit: Any, params: dict[str, Array]) -> dict[str, Array]:
+    """Effective arrays (seed, checkpoint, …) of parameters (seed, checkpoint, …)."""
+    return jax.vmap(jax.vmap(lambda one: circuit.weights(one)._asdict()))(params)

@@ -53,17 +53,17 @@ def _start(plan: Plan, params: Any, data_seed: Array, rule_seed: Array) -> SeedS
     )
 
 
-def make_trials(plan: Plan, data_seed: Array, update: Array) -> tuple[Any, Array]:
+def make_trials(task: Any, batch_size: int, data_seed: Array, update: Array) -> tuple[Any, Array]:
     """Training trials of one update, and the key their streams fold from."""
     key = jax.random.fold_in(keys.seed_key(data_seed, "data"), keys.PURPOSES["train"])
     key = jax.random.fold_in(key, update)
-    each = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(plan.batch_size))
-    return jax.vmap(plan.task.trial)(each), key
+    each = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(batch_size))
+    return jax.vmap(task.trial)(each), key
 
 
 def one_update(plan: Plan, state: SeedState, update: Array, learning_rate: Array) -> tuple[SeedState, Array]:
     """One update of one seed, and its measures in the order of ``MEASURES``."""
-    trials, key = make_trials(plan, state.data_seed, update)
+    trials, key = make_trials(plan.task, plan.batch_size, state.data_seed, update)
     grads, rule_state, info = plan.rule.gradient(
         plan.circuit, state.params, state.rule, trials, plan.objective, key=key, update=update
     )

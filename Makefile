@@ -48,8 +48,8 @@ bench: $(BENCH)
 evidence: setup
 	$(BIN)/python experiments/evidence.py
 
-$(DOCS): $(SETUP)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[docs]"
+$(DOCS): $(SETUP) requirements-docs.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock
 	@touch $@
 
 docs: $(DOCS)
@@ -60,6 +60,8 @@ docs: $(DOCS)
 lock:
 	uv pip compile --quiet --universal --python-version 3.11 --extra dev --no-annotate --no-header \
 	  pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --extra dev --extra docs --no-annotate --no-header \
+	  --constraint requirements.lock pyproject.toml -o requirements-docs.lock
 
 clean:
 	rm -rf $(VENV) build dist docs/_build docs/gallery docs/generated figures/output

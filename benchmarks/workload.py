@@ -23,8 +23,7 @@ DT_MS, TAU_MS, NOISE_SD = 20.0, 100.0, 0.05
 @cache
 def _first_batch(task: Any, num_trials: int) -> tuple[Any, Any]:
     """Trials and key of the first update of data seed 0; they do not depend on the circuit."""
-    plan = Plan(task, None, BPTT(), SquaredError(), "adam", None, num_trials, 1)
-    return jax.jit(lambda seed: make_trials(plan, seed, 0))(jnp.array(0))
+    return jax.jit(lambda seed: make_trials(task, num_trials, seed, 0))(jnp.array(0))
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,6 @@ exclude_patterns = ["_build", "generated/parts", "gallery"]
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 
-smartquotes = False  # options begin with two hyphens
 autodoc_member_order = "bysource"
 autodoc_typehints = "none"
 autodoc_preserve_defaults = True

@@ -7,6 +7,7 @@ import dataclasses
 import importlib
 import inspect
 import pkgutil
+import re
 import textwrap
 from collections.abc import Iterable
 from pathlib import Path
@@ -177,11 +178,21 @@ def options_part() -> str:
             name = field.name.upper() if positional else f"--{field.name.replace('_', '-')}"
             needed = field.default is dataclasses.MISSING
             default = "needed" if needed else "" if field.default is None else f"`{field.default}`"
-            rows.append((f"`{name}`", default, notes.get(field.name, "")))
+            rows.append((f"`{name}`", default, literal(notes.get(field.name, ""))))
         command = kind.__name__.lower()
-        text += [f"### throughtime {command}", "", (inspect.getdoc(kind) or ""), ""]
+        text += [f"### throughtime {command}", "", literal(inspect.getdoc(kind) or ""), ""]
         text += [table(("option", "default", "meaning"), rows), ""]
     return "\n".join(text)
+
+
+def literal(text: str) -> str:
+    """Text with options (two hyphens) as code.
+
+    Example:
+        >>> literal("Short for --dynamics.tau.")
+        'Short for `--dynamics.tau`.'
+    """
+    return re.sub(r"(?<![`\w])(--\w[\w.-]*\w)", r"`\1`", text)
 
 
 def option_notes(kind: type) -> dict[str, str]:

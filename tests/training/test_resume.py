@@ -20,7 +20,8 @@ ROOT = Path(__file__).parents[2]
 def test_ten_random_kills_change_no_bit(draw, tmp_path):
     done = subprocess.run(
         [sys.executable, "-m", "tests.training.killer", str(tmp_path), draw, "10"],
-        check=True, capture_output=True, text=True, cwd=ROOT, env={**os.environ, "THROUGHTIME_CORES": "1"},
+        check=True, capture_output=True, text=True, cwd=ROOT,
+        env={**os.environ, "THROUGHTIME_CORES": "1", "THROUGHTIME_CACHE": str(tmp_path / "cache")},
     )  # fmt: skip
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["kills"] == 10

@@ -14,12 +14,12 @@ import optax
 import pytest
 
 from tests.training.resumable import QuicklyJudged
-from throughtime import keys
+from throughtime import config, keys
 from throughtime.circuits import Circuit, Dense, Leaky, for_task
 from throughtime.objectives import SquaredError
 from throughtime.rules import BPTT, Traits
 from throughtime.tasks import Criterion
-from throughtime.training import Clip, evaluate, train
+from throughtime.training import Clip, configuration, evaluate, train
 from throughtime.training.finish import hash_arrays
 from throughtime.training.plan import Plan
 from throughtime.training.update import advance, start, validate
@@ -316,6 +316,28 @@ def test_wishes_that_cannot_be_met_are_refused(settings, message):
 def test_an_optimizer_must_be_one():
     with pytest.raises(TypeError, match="neither a name nor an optax transformation"):
         run(optimizer=3)
+
+
+def test_a_number_of_seeds_is_their_range():
+    assert configuration(TASK, CIRCUIT, BPTT(), seeds=3)["training"]["seeds"] == (0, 1, 2)
+    with pytest.raises(ValueError, match="seeds 0 is not a whole number >= 1"):
+        run(seeds=0)
+
+
+def test_configuration_is_what_a_run_records(pair):
+    assert config.sha256(
+        configuration(TASK, CIRCUIT, BPTT(), **{**COMMON, "seeds": (3, 8), "keep": (4,)})
+    ) == (config.sha256(pair.config))
+
+
+def test_progress_is_told_on_request_only(capfd):
+    run(seeds=(0,), num_updates=4, progress=True)
+    told = capfd.readouterr().err
+    assert "4/4" in told
+    assert "loss=" in told
+    assert "score=" in told
+    run(seeds=(0,), num_updates=4)
+    assert capfd.readouterr() == ("", "")
 
 
 def test_states_start_from_the_seeds():

@@ -40,8 +40,13 @@ def apply(
         Dataset with an integer coordinate for every new dim.
     """
     out_dims = [list(field.dims) for field in fields.values()]
+
+    def call(*values: Any) -> Any:
+        found = tuple(np.asarray(value) for value in function(*values))
+        return found if len(found) > 1 else found[0]
+
     results = xr.apply_ufunc(
-        lambda *values: tuple(np.asarray(value) for value in function(*values)),
+        call,
         *arrays,
         input_core_dims=[list(dims) for dims in core_dims],
         output_core_dims=out_dims,

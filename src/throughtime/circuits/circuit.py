@@ -60,7 +60,7 @@ class Trajectory(NamedTuple):
 
 @dataclass(frozen=True)
 class Circuit:
-    """A recurrent circuit; parameters are kept apart, in a flat dict.
+    """A recurrent circuit; parameters are kept apart, in a flat dict::
 
         u_t = W r_{t−1} + W_in x_t + b + σ √(2τ/dt) ξ_t
         s_t = local(s_{t−1}, u_t),   r_t = rate(s_t),   z_t = W_out r_t + b_out

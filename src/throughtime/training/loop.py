@@ -52,7 +52,7 @@ def train(
 
     Args:
         seeds: labels of the replicates; each sets the seeds of initial weights, trials and rule by
-            separate folds. An int n is the single seed n.
+            separate folds. A number n is ``range(n)``.
         num_updates: budget of updates.
         batch_size: trials per update.
         learning_rate: a number, one per update, or an optax schedule.

@@ -65,7 +65,7 @@ def prepare(
         ValueError: for settings that cannot work.
     """
     settings.check_fit(task, circuit)
-    labels = settings.seed_list("seeds", (seeds,) if isinstance(seeds, int) else seeds)
+    labels = settings.labels(seeds)
     init, data, drawn = (
         labels if wish is None else settings.seed_list(f"{name}_seeds", wish, len(labels))
         for name, wish in (("init", init_seeds), ("data", data_seeds), ("rule", rule_seeds))

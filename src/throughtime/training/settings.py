@@ -43,6 +43,15 @@ def count(name: str, value: Any, least: int = 1) -> int:
     return int(value)
 
 
+def labels(seeds: int | Iterable[int]) -> tuple[int, ...]:
+    """Labels of the replicates; a number n stands for ``range(n)``.
+
+    Raises:
+        ValueError: as :func:`seed_list`.
+    """
+    return seed_list("seeds", range(count("seeds", seeds)) if isinstance(seeds, int) else seeds)
+
+
 def seed_list(name: str, seeds: int | Iterable[int], length: int | None = None) -> tuple[int, ...]:
     """Seeds as a tuple; a single number stands for every seed of the run.
 

@@ -7,6 +7,7 @@ process is pinned before anything is imported that starts threads.
 from __future__ import annotations
 
 import dataclasses
+import contextlib
 import json
 import os
 import subprocess
@@ -44,8 +45,9 @@ def measured(names: Sequence[str], cores: int, repeats: int) -> Iterator[dict[st
     assert process.stdin is not None
     assert process.stdout is not None
     with process:
-        process.stdin.write(json.dumps(list(names)))
-        process.stdin.close()
+        with contextlib.suppress(BrokenPipeError):  # it died before reading: it writes no outcome either
+            process.stdin.write(json.dumps(list(names)))
+            process.stdin.close()
         for line in process.stdout:
             outcome = json.loads(line)
             left.discard(outcome["name"])

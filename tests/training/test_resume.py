@@ -17,11 +17,12 @@ ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("draw", ["1", "2"])
-def test_ten_random_kills_change_no_bit(draw, tmp_path):
+def test_ten_random_kills_change_no_bit(draw, tmp_path, tmp_path_factory):
+    cache = tmp_path_factory.getbasetemp().parent / "xla"  # shared by the processes of this test run
     done = subprocess.run(
         [sys.executable, "-m", "tests.training.killer", str(tmp_path), draw, "10"],
         check=True, capture_output=True, text=True, cwd=ROOT,
-        env={**os.environ, "THROUGHTIME_CORES": "1", "THROUGHTIME_CACHE": str(tmp_path / "cache")},
+        env={**os.environ, "THROUGHTIME_CORES": "1", "THROUGHTIME_CACHE": str(cache)},
     )  # fmt: skip
     report = json.loads(done.stdout.splitlines()[-1])
     assert report["kills"] == 10

@@ -13,6 +13,7 @@ program, so the same number drawn there can differ in its last bit; never more.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import jax
@@ -79,6 +80,7 @@ def _horner(coefficients: tuple[float, ...], w: Array) -> Array:
     return value
 
 
+@partial(jax.jit, static_argnums=(1, 2))
 def normal(key: Array, num_steps: int, num_units: int) -> Array:
     """Independent N(0, 1) numbers (time, unit), float32, from one key.
 

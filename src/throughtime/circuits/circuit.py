@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import jax
@@ -113,7 +112,19 @@ class Circuit:
         Returns:
             float32 arrays under at least ``recurrent``, ``input``, ``bias``, ``readout``, ``readout_bias``.
         """
-        return _draw(self, key)
+        root = keys.stream(key, "init")
+        part = [jax.random.fold_in(root, code) for code in range(4)]
+        units, dynamics = self.num_units, self.dynamics
+        gates, fed = dynamics.num_drives, len(dynamics.input_drives)
+        in_shape = (units, self.num_inputs) if gates == 1 else (fed, units, self.num_inputs)
+        return {
+            **self.recurrent.init(units, len(dynamics.recurrent_drives), key=part[0]),
+            "input": jax.random.normal(part[1], in_shape, jnp.float32) / math.sqrt(self.num_inputs),
+            "bias": jnp.zeros(units if gates == 1 else (gates, units), jnp.float32),
+            "readout": jax.random.normal(part[2], (self.num_outputs, units), jnp.float32) / math.sqrt(units),
+            "readout_bias": jnp.zeros(self.num_outputs, jnp.float32),
+            **dynamics.init_params(units, key=part[3]),
+        }
 
     def weights(self, params: Params) -> Weights:
         """Effective weights, time constants, existing synapses and cell types of ``params``."""
@@ -185,21 +196,3 @@ class Circuit:
         drive = apply_synapses(dynamics, dynamics.input_drives, weights.input, x) + weights.bias
         drive = drive + apply_synapses(dynamics, dynamics.recurrent_drives, weights.recurrent, transmitted)
         return dynamics.local(params, state, drive, self.dt)
-
-
-@partial(jax.jit, static_argnums=0)
-def _draw(circuit: Circuit, key: Array) -> Params:
-    """Initial parameters, compiled as one program of their own: the same bits for whoever asks."""
-    root = keys.stream(key, "init")
-    part = [jax.random.fold_in(root, code) for code in range(4)]
-    units, dynamics = circuit.num_units, circuit.dynamics
-    gates, fed = dynamics.num_drives, len(dynamics.input_drives)
-    in_shape = (units, circuit.num_inputs) if gates == 1 else (fed, units, circuit.num_inputs)
-    return {
-        **circuit.recurrent.init(units, len(dynamics.recurrent_drives), key=part[0]),
-        "input": jax.random.normal(part[1], in_shape, jnp.float32) / math.sqrt(circuit.num_inputs),
-        "bias": jnp.zeros(units if gates == 1 else (gates, units), jnp.float32),
-        "readout": jax.random.normal(part[2], (circuit.num_outputs, units), jnp.float32) / math.sqrt(units),
-        "readout_bias": jnp.zeros(circuit.num_outputs, jnp.float32),
-        **dynamics.init_params(units, key=part[3]),
-    }

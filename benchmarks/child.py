@@ -6,8 +6,8 @@ process is pinned before anything is imported that starts threads.
 
 from __future__ import annotations
 
-import dataclasses
 import contextlib
+import dataclasses
 import json
 import os
 import subprocess

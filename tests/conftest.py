@@ -1,4 +1,9 @@
-"""Settings every test process starts with: two CPU devices, and the compilation cache of this machine."""
+"""Settings every test process starts with.
+
+Two CPU devices; and compilations without LLVM's expensive passes, which take a third off the time of the
+suite. Tests about bits, and one of the gradient, run in processes that compile as users do
+(``tests.processes.as_users_compile``).
+"""
 
 from __future__ import annotations
 
@@ -6,3 +11,11 @@ import os
 
 os.environ.setdefault("THROUGHTIME_CORES", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+LONG = ("test_twenty_random_kills_change_no_bit",)
+
+
+def pytest_collection_modifyitems(items: list) -> None:
+    """The longest tests first, so that no worker is left alone with one at the end."""
+    items.sort(key=lambda item: item.name not in LONG)

@@ -13,6 +13,7 @@ import numpy as np
 import optax
 import pytest
 
+from tests.processes import as_users_compile
 from tests.training.resumable import QuicklyJudged
 from throughtime import config, keys
 from throughtime.circuits import Circuit, Dense, Leaky, for_task
@@ -102,7 +103,7 @@ def test_same_bits_on_one_core_and_on_two(seeds, batch, tmp_path):
         path = tmp_path / f"{cores}.npz"
         subprocess.run(
             [sys.executable, "-c", CORES.format(seeds=seeds, batch=batch), str(path)],
-            check=True, env={**__import__("os").environ, "THROUGHTIME_CORES": str(cores)},
+            check=True, env=as_users_compile(THROUGHTIME_CORES=str(cores)),
             cwd=Path(__file__).parents[2],
         )  # fmt: skip
         found.append(dict(np.load(path)))

@@ -13,7 +13,11 @@ os.environ.setdefault("THROUGHTIME_CORES", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
-LONG = ("test_twenty_random_kills_change_no_bit",)
+LONG = (
+    "test_twenty_random_kills_change_no_bit",
+    "test_same_bits_on_one_core_and_on_two",
+    "test_an_interrupted_run_goes_on_where_it_stopped",
+)
 
 
 def pytest_collection_modifyitems(items: list) -> None:

@@ -126,7 +126,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
         "--checkpoint",
         str(state),
     ]
-    words[words.index("--num-updates") + 1] = "60"
+    words[words.index("--num-updates") + 1] = "30"
     words += ["--out", str(out)]
     code = f"{START}import main; sys.exit(main({words!r}))"
     process = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
@@ -143,4 +143,4 @@ def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     assert not out.exists()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
-    assert tt.load(out).tree["training"].sizes["update"] == 60
+    assert tt.load(out).tree["training"].sizes["update"] == 30

@@ -60,7 +60,7 @@ def main() -> None:
         if len(found) == kills:
             break
         number = child(checkpoint, resumed)
-        time.sleep(draw.uniform(0.4, 1.0) * whole)
+        time.sleep(draw.uniform(0.3, 0.9) * whole)
         os.kill(number, signal.SIGKILL)
         _, status = os.waitpid(number, 0)
         if os.WIFSIGNALED(status):

@@ -30,7 +30,7 @@ SIGNED_RATE: Colormap = mpl.colormaps["RdBu_r"]
 
 RC: Any = {
     "font.family": "sans-serif",
-    "font.sans-serif": ["Arial", "Helvetica", "Liberation Sans", "DejaVu Sans"],
+    "font.sans-serif": ["DejaVu Sans"],  # ships with matplotlib, has every sign used: same figure anywhere
     "font.size": 7,
     "axes.labelsize": 7,
     "axes.titlesize": 7,

@@ -210,7 +210,8 @@ def option_notes(kind: type) -> dict[str, str]:
 def picture(task: Any, folder: Path, name: str) -> None:
     """One trial of a task as a perfect subject answers it."""
     with style.context():
-        one = style.figure(150.0, 62.0)
+        channels = len(task.input_names) + len(task.output_names)
+        one = style.figure(150.0, max(62.0, 6.0 * channels))
         tt.plotting.trial(perfect_trial(task), one.add_subplot())
         one.savefig(folder / f"{name}.svg", metadata={"Date": None})
 

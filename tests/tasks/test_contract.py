@@ -20,6 +20,8 @@ class Case(NamedTuple):
 
 
 CASES = (
+    Case("adding-problem"),
+    Case("copy-memory", {"delay": {1000.0: 1.0}}),
     Case("cue-set-go"),
     Case("delayed-match-to-sample", {"sample": EVEN, "test": EVEN, "match": EVEN}),
 )

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from throughtime import config, tasks
-from throughtime.tasks import CueSetGo, DelayedMatchToSample, Uniform
+from throughtime.tasks import AddingProblem, CopyMemory, CueSetGo, DelayedMatchToSample, Uniform
 
 
 def test_make_is_the_class_with_its_fields():
@@ -105,7 +105,9 @@ def test_a_trial_is_single_precision_whatever_the_task_computes_in():
 
 
 @pytest.mark.parametrize(
-    "task", [DelayedMatchToSample.masse(), CueSetGo.beiran()], ids=lambda t: type(t).__name__
+    "task",
+    [DelayedMatchToSample.masse(), CueSetGo.beiran(), CopyMemory(), AddingProblem()],
+    ids=lambda t: type(t).__name__,
 )
 def test_double_precision_changes_neither_types_nor_draws(task):
     key = jax.random.key(5)

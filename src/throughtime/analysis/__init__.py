@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from throughtime.analysis._accuracy import accuracy
     from throughtime.analysis._align import align, warp
     from throughtime.analysis._dimensionality import dimensionality
+    from throughtime.analysis._gradient_norms import gradient_norms
     from throughtime.analysis._levels import example_seed, levels
     from throughtime.analysis._pca import pca
     from throughtime.analysis._psychometric import psychometric
@@ -25,6 +26,7 @@ _MEMBERS = {
     "align": "_align",
     "dimensionality": "_dimensionality",
     "example_seed": "_levels",
+    "gradient_norms": "_gradient_norms",
     "levels": "_levels",
     "pca": "_pca",
     "psychometric": "_psychometric",
@@ -38,6 +40,7 @@ __all__ = [
     "align",
     "dimensionality",
     "example_seed",
+    "gradient_norms",
     "levels",
     "pca",
     "psychometric",

@@ -7,12 +7,14 @@ Panels compute no statistics and read no files: :mod:`throughtime.analysis` make
 from throughtime.plotting import marks, style
 from throughtime.plotting.behaviour import accuracy, produced_interval, timing_variability
 from throughtime.plotting.conditions import aligned_traces, rescaled_rate, scaling_indices
+from throughtime.plotting.gradients import gradient_norms
 from throughtime.plotting.training import learning_curve
 from throughtime.plotting.trials import sorted_rates, state_space, trial
 
 __all__ = [
     "accuracy",
     "aligned_traces",
+    "gradient_norms",
     "learning_curve",
     "marks",
     "produced_interval",

@@ -12,9 +12,11 @@ from typing import Any
 
 from throughtime import runtime  # noqa: F401  (settings JAX reads when its backend starts)
 from throughtime.registry import kebab, unknown
+from throughtime.tasks.adding_problem import AddingProblem as AddingProblem
 from throughtime.tasks.base import Plan as Plan
 from throughtime.tasks.base import Task as Task
 from throughtime.tasks.choice import Choice as Choice
+from throughtime.tasks.copy_memory import CopyMemory as CopyMemory
 from throughtime.tasks.criterion import Criterion as Criterion
 from throughtime.tasks.cue_set_go import CueSetGo as CueSetGo
 from throughtime.tasks.delayed_match_to_sample import DelayedMatchToSample as DelayedMatchToSample
@@ -23,6 +25,7 @@ from throughtime.tasks.durations import Duration as Duration
 from throughtime.tasks.durations import TruncatedExponential as TruncatedExponential
 from throughtime.tasks.durations import Uniform as Uniform
 from throughtime.tasks.signature import Signature as Signature
+from throughtime.tasks.slotted import Slotted as Slotted
 from throughtime.tasks.timeline import Timeline as Timeline
 from throughtime.tasks.timing import Timing as Timing
 

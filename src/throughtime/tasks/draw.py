@@ -39,9 +39,13 @@ class Draw:
         """Duration in ms, float32."""
         return durations.sample(duration, self.key(DURATIONS, name))
 
-    def index(self, name: str, num_values: int) -> Array:
-        """One of ``0 … num_values − 1`` with equal probability, int32."""
-        return jax.random.randint(self.key(CONDITIONS, name), (), 0, num_values, dtype=jnp.int32)
+    def index(self, name: str, num_values: int, shape: tuple[int, ...] = ()) -> Array:
+        """One of ``0 … num_values − 1`` with equal probability, int32; or independent ones of ``shape``."""
+        return jax.random.randint(self.key(CONDITIONS, name), shape, 0, num_values, dtype=jnp.int32)
+
+    def uniform(self, name: str, shape: tuple[int, ...] = ()) -> Array:
+        """A number between 0 and 1, float32; or independent ones of ``shape``."""
+        return jax.random.uniform(self.key(CONDITIONS, name), shape, jnp.float32)
 
     def coin(self, name: str, probability: float) -> Array:
         """True with ``probability``."""

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 
 from throughtime import results, training
-from throughtime.objectives import Objective, SquaredError
+from throughtime.objectives import Objective, SquaredError, add_weight_penalty
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -42,7 +42,7 @@ def train(
         settings: see :func:`throughtime.training.train`: ``seeds``, ``num_updates``, ``batch_size``,
             ``learning_rate``, ``objective``, ``optimizer``, ``clip``, ``stop``, ``eval_every``,
             ``log_every``, ``keep``, ``checkpoint``, ``init_seeds``, ``data_seeds``, ``rule_seeds``,
-            ``params``, ``progress``.
+            ``params``, ``carry_state``, ``progress``.
 
     Returns:
         a :class:`throughtime.results.Run`; its ``tree`` is an ``xarray.DataTree``.
@@ -69,6 +69,7 @@ def train(
             seeds=record.seeds,
             data_seeds=record.config["training"]["data_seeds"],
             num_trials=test_trials,
+            carry_state=record.config["training"]["carry_state"],
         )
     return results.Run(results.run_tree(record, evaluation, command=command))
 
@@ -115,6 +116,7 @@ def evaluate(
         num_trials=num_trials,
         purpose=purpose,
         update=update,
+        carry_state=bool(run.config["training"].get("carry_state", False)),
     )
     return results.evaluation_dataset(record)
 
@@ -151,7 +153,9 @@ def gradient(
 
 
 def _compute(circuit: Any, rule: Any, objective: Any, params: Any, state: Any, trials: Any, key: Any) -> Any:
-    return rule.gradient(circuit, params, state, trials, objective, key=key)
+    grads, state, info = rule.gradient(circuit, params, state, trials, objective, key=key)
+    grads, info = add_weight_penalty(circuit, objective, params, grads, info)
+    return grads, state, info
 
 
 _gradient = jax.jit(_compute, static_argnums=(0, 1, 2))

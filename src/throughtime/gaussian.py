@@ -81,22 +81,28 @@ def _horner(coefficients: tuple[float, ...], w: Array) -> Array:
 
 
 @partial(jax.jit, static_argnums=(1, 2))
-def normal(key: Array, num_steps: int, num_units: int) -> Array:
+def normal(key: Array, num_steps: int, num_units: int, first: Array | int = 0) -> Array:
     """Independent N(0, 1) numbers (time, unit), float32, from one key.
 
     Args:
         key: a JAX random key.
         num_steps, num_units: shape of the answer.
+        first: index of the first step, an even number: a part of a longer answer.
 
     Example:
         >>> import jax
         >>> long = normal(jax.random.key(0), 7, 3)
         >>> bool((normal(jax.random.key(0), 5, 3) == long[:5]).all())
         True
+        >>> bool((normal(jax.random.key(0), 3, 3, first=4) == long[4:]).all())
+        True
     """
     words = jax.random.bits(key, (2,), jnp.uint32)
     half = (num_steps + 1) // 2
-    pair = jax.lax.broadcasted_iota(jnp.uint32, (half, num_units), 0)
+    pair = (
+        jax.lax.broadcasted_iota(jnp.uint32, (half, num_units), 0)
+        + jnp.asarray(first).astype(jnp.uint32) // 2
+    )
     unit = jax.lax.broadcasted_iota(jnp.uint32, (half, num_units), 1)
     even, odd = threefry((words[0], words[1]), (unit, pair))
     both = jnp.stack([quantile(even), quantile(odd)], axis=1)

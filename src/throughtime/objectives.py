@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,24 +23,233 @@ class Objective:
         """Loss of one trial, scalar, from ``outputs`` (time, output)."""
         raise TypeError(f"{type(self).__name__} must define __call__(outputs, trial).")
 
-    def penalty(self, trajectory: Any, valid: Array | None = None) -> Array:
+    def penalty(self, trajectory: Any, valid: Array | None = None, num_valid: Array | None = None) -> Array:
         """Penalty on what the circuit did in one trial, scalar; zero unless an objective defines one.
 
         Args:
             trajectory: with ``rates`` (time, unit); only its dependence on rates carries credit.
             valid: (time,) bool, False on padding.
+            num_valid: valid steps of the whole trial, where the trajectory is a segment of it.
         """
+        return jnp.zeros(())
+
+    def weight_penalty(self, weights: Any) -> Array:
+        """Penalty on effective weights (``circuit.weights(params)``), scalar; zero by default."""
         return jnp.zeros(())
 
     @property
     def has_penalty(self) -> bool:
-        """Whether this objective defines a penalty."""
+        """Whether this objective defines a penalty on trajectories."""
         return type(self).penalty is not Objective.penalty
+
+    @property
+    def has_weight_penalty(self) -> bool:
+        """Whether this objective defines a penalty on weights."""
+        return type(self).weight_penalty is not Objective.weight_penalty
+
+    @property
+    def additive(self) -> bool:
+        """Whether the penalty on a trajectory is a sum over steps, so that segments can be added."""
+        return not self.has_penalty
+
+    @property
+    def vanishing(self) -> float:
+        """Strength of the penalty on vanishing and exploding gradients."""
+        return 0.0
+
+    def __add__(self, term: Penalty) -> Penalised:
+        """This objective and one more penalty."""
+        return Penalised(self, (term,))
 
 
 def masked_mean(values: Array, mask: Array) -> Array:
     """``Σ mask · values / Σ mask`` over one trial."""
     return jnp.sum(jnp.where(mask > 0, mask * values, 0.0)) / jnp.sum(mask)
+
+
+@dataclass(frozen=True)
+class Penalty:
+    """Base of all penalties: a term to add to an objective, ``SquaredError() + RatePenalty(1e-3)``.
+
+    Attributes:
+        strength: factor of the term.
+    """
+
+    strength: float
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.strength) and self.strength >= 0):
+            raise ValueError(f"{type(self).__name__}: strength {self.strength!r} is not a number >= 0.")
+
+    def on_rates(self, rates: Array, valid: Array, num_valid: Array) -> Array:
+        """Its part for rates (time, unit), a sum over steps; ``num_valid`` steps make a whole trial."""
+        return jnp.zeros(())
+
+    def on_weights(self, weights: Any) -> Array:
+        """Its part for effective weights."""
+        return jnp.zeros(())
+
+    @property
+    def vanishing(self) -> float:
+        """Strength of its part for gradients through time."""
+        return 0.0
+
+
+def _check_power(owner: str, power: int) -> None:
+    if power not in (1, 2):
+        raise ValueError(f"{owner}: power {power!r} is not known; use 1 or 2.")
+
+
+@dataclass(frozen=True)
+class RatePenalty(Penalty):
+    """``strength · mean |r|^power`` over units and valid steps: metabolic cost of activity.
+
+    Source: Sussillo et al. 2015, Nat. Neurosci. 18:1025 (power 2).
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> float(RatePenalty(0.5).on_rates(jnp.full((4, 3), 2.0), jnp.ones(4, bool), jnp.array(4)))
+        2.0
+    """
+
+    power: int = 2
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_power("RatePenalty", self.power)
+
+    def on_rates(self, rates: Array, valid: Array, num_valid: Array) -> Array:
+        """Mean over units, summed over the valid steps at hand, divided by those of the trial."""
+        size = jnp.abs(rates) if self.power == 1 else rates**2
+        return self.strength * jnp.sum(jnp.where(valid, size.mean(-1), 0.0)) / num_valid
+
+
+@dataclass(frozen=True)
+class WeightPenalty(Penalty):
+    """``strength · Σ |w|^power`` over effective weights: L1 (sparse) or L2 (small) regularisation.
+
+    Attributes:
+        power: 1 or 2.
+        of: which of ``recurrent``, ``input``, ``readout``, ``bias``, ``readout_bias``.
+
+    Example:
+        >>> from types import SimpleNamespace
+        >>> import jax.numpy as jnp
+        >>> weights = SimpleNamespace(recurrent=jnp.array([[1.0, -2.0]]))
+        >>> float(WeightPenalty(0.1, power=1, of=("recurrent",)).on_weights(weights))
+        0.30000001192092896
+    """
+
+    power: int = 2
+    of: tuple[str, ...] = ("recurrent", "input", "readout")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_power("WeightPenalty", self.power)
+        object.__setattr__(self, "of", (self.of,) if isinstance(self.of, str) else tuple(self.of))
+        known = ("recurrent", "input", "readout", "bias", "readout_bias")
+        for name in self.of:
+            if name not in known:
+                raise ValueError(f"WeightPenalty: of {name!r} is not known; use {', '.join(known)}.")
+
+    def on_weights(self, weights: Any) -> Array:
+        """The sum over all named arrays."""
+        arrays = [getattr(weights, name) for name in self.of]
+        total = sum((jnp.sum(jnp.abs(one) if self.power == 1 else one**2) for one in arrays), jnp.zeros(()))
+        return self.strength * total
+
+
+@dataclass(frozen=True)
+class VanishingGradient(Penalty):
+    """``strength · mean_t (‖J_tᵀ λ_t‖² / ‖λ_t‖² − 1)²``: credit shall keep its norm on its way back.
+
+    λ_t is the gradient of the loss by the state and J_t the Jacobian of one step; see
+    :mod:`throughtime.credit.vanishing`. Only rules whose transport is exact take it.
+
+    Source: Pascanu, Mikolov & Bengio 2013, ICML (PMLR 28:1310).
+
+    Example:
+        >>> (SquaredError() + VanishingGradient(0.1)).vanishing
+        0.1
+    """
+
+    @property
+    def vanishing(self) -> float:
+        """The strength."""
+        return self.strength
+
+
+@dataclass(frozen=True)
+class Penalised(Objective):
+    """An objective with penalties added; made by ``objective + penalty``.
+
+    Example:
+        >>> objective = SquaredError() + RatePenalty(1e-3) + WeightPenalty(1e-4, power=1)
+        >>> objective.has_penalty, objective.has_weight_penalty, objective.additive
+        (True, True, True)
+    """
+
+    base: Objective
+    penalties: tuple[Penalty, ...]
+
+    def __call__(self, outputs: Array, trial: Trial) -> Array:
+        """Loss of the base."""
+        return self.base(outputs, trial)
+
+    def __add__(self, term: Penalty) -> Penalised:
+        """One more penalty."""
+        return Penalised(self.base, (*self.penalties, term))
+
+    def penalty(self, trajectory: Any, valid: Array | None = None, num_valid: Array | None = None) -> Array:
+        """Sum of the penalties on rates, and the base's own."""
+        rates = trajectory.rates
+        valid = jnp.ones(len(rates), bool) if valid is None else valid
+        num_valid = valid.sum() if num_valid is None else num_valid
+        own = self.base.penalty(trajectory, valid, num_valid) if self.base.has_penalty else jnp.zeros(())
+        return sum((one.on_rates(rates, valid, num_valid) for one in self.penalties), own)
+
+    def weight_penalty(self, weights: Any) -> Array:
+        """Sum of the penalties on weights, and the base's own."""
+        return sum((one.on_weights(weights) for one in self.penalties), self.base.weight_penalty(weights))
+
+    @property
+    def has_penalty(self) -> bool:
+        """Whether a penalty, or the base, reads rates."""
+        return self.base.has_penalty or _any_defines(self.penalties, "on_rates")
+
+    @property
+    def has_weight_penalty(self) -> bool:
+        """Whether a penalty, or the base, reads weights."""
+        return self.base.has_weight_penalty or _any_defines(self.penalties, "on_weights")
+
+    @property
+    def additive(self) -> bool:
+        """As the base: the penalties themselves are sums over steps."""
+        return self.base.additive
+
+    @property
+    def vanishing(self) -> float:
+        """Sum of the strengths."""
+        return self.base.vanishing + sum(one.vanishing for one in self.penalties)
+
+
+def _any_defines(penalties: tuple[Penalty, ...], name: str) -> bool:
+    return any(getattr(type(one), name) is not getattr(Penalty, name) for one in penalties)
+
+
+def add_weight_penalty(
+    circuit: Any, objective: Objective, params: Any, grads: Any, info: Any
+) -> tuple[Any, Any]:
+    """Gradient and loss with the penalty on effective weights: differentiated here, outside every rule.
+
+    Args:
+        params, grads: free parameters and the rule's gradient by them.
+        info: the rule's diagnostics; ``loss`` grows by the penalty.
+    """
+    if not objective.has_weight_penalty:
+        return grads, info
+    extra, slopes = jax.value_and_grad(lambda free: objective.weight_penalty(circuit.weights(free)))(params)
+    return jax.tree.map(jnp.add, grads, slopes), {**info, "loss": info["loss"] + extra}
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tests.factories import TRIALS, random_params, random_trials, small_circuit
 from tests.oracles import finite_differences, norm, numpy_bptt, relative, scan_loss
 from throughtime import keys, tasks
 from throughtime.circuits import Circuit, Leaky, activation, for_task
-from throughtime.credit import adjoint
+from throughtime.credit import adjoint, batch
 from throughtime.credit.feedback import RandomFeedback
 from throughtime.credit.transport import NoTransport, RandomTransport
 from throughtime.objectives import CrossEntropy, Objective, SquaredError
@@ -224,14 +224,16 @@ def test_planted_mistakes_are_seen(mutant, monkeypatch):
     wanted = autodiff(lambda p: batch_loss(circuit, p, trials), params)
     assert relative(bptt(circuit, params, trials)[0], wanted) < 1e-11
     if mutant == "error twice":
-        original = adjoint.send_credit
+        original = batch.send_credit
         monkeypatch.setattr(
-            adjoint, "send_credit", lambda c, p, u, e, f, t, d: original(c, p, u, e.at[-1].mul(2), f, t, d)
+            batch,
+            "send_credit",
+            lambda c, p, u, e, *rest, **k: original(c, p, u, e.at[-1].mul(2), *rest, **k),
         )
     elif mutant == "input a step off":
-        original = adjoint.effective_gradients
+        original = batch.effective_gradients
         monkeypatch.setattr(
-            adjoint,
+            batch,
             "effective_gradients",
             lambda c, u, d, e: original(c, u._replace(inputs=jnp.roll(u.inputs, 1, 0)), d, e),
         )
@@ -258,7 +260,7 @@ def test_number_of_outputs(outputs):
 
 @dataclasses.dataclass(frozen=True)
 class WithRatePenalty(SquaredError):
-    def penalty(self, trajectory, valid=None):
+    def penalty(self, trajectory, valid=None, num_valid=None):
         live = 1.0 if valid is None else valid[:, None]
         return 0.3 * jnp.sum(live * trajectory.rates**2) / trajectory.rates.size
 
@@ -349,7 +351,7 @@ def test_batch_is_the_mean_of_single_trials():
 
     def single(index):
         one = jax.tree.map(lambda leaf: leaf[index][None], trials)
-        return adjoint.gradient(
+        return batch.gradient(
             circuit, params, one, SquaredError(),
             feedback=weights.readout.T, transport=weights.recurrent,
             trial_keys=jax.random.fold_in(key, index)[None],

@@ -6,27 +6,41 @@ from typing import Any, Protocol
 
 from throughtime import runtime  # noqa: F401  (settings JAX reads when its backend starts)
 from throughtime.circuits.activations import ACTIVATIONS, activation
+from throughtime.circuits.arrays import from_arrays
 from throughtime.circuits.circuit import Circuit, Trajectory, Weights
 from throughtime.circuits.connectivity import Connectivity, Dense
-from throughtime.circuits.dynamics import Dynamics, Leaky
+from throughtime.circuits.dynamics import GRU, LSTM, Adaptive, Dynamics, Leaky, ShortTermPlasticity
+from throughtime.circuits.initial import Initial, Learned, Rest, WarmUp
+from throughtime.circuits.torch_layout import from_torch, to_torch
 from throughtime.registry import kebab, unknown
 
-DYNAMICS = {kebab(kind.__name__): kind for kind in (Leaky,)}
+DYNAMICS = {kebab(kind.__name__): kind for kind in (Leaky, Adaptive, ShortTermPlasticity, GRU, LSTM)}
 CONNECTIVITY = {kebab(kind.__name__): kind for kind in (Dense,)}
 
 __all__ = [
     "ACTIVATIONS",
+    "GRU",
+    "LSTM",
+    "Adaptive",
     "Circuit",
     "Connectivity",
     "Dense",
     "Dynamics",
+    "Initial",
     "Leaky",
+    "Learned",
+    "Rest",
+    "ShortTermPlasticity",
     "Trajectory",
+    "WarmUp",
     "Weights",
     "activation",
     "for_task",
+    "from_arrays",
+    "from_torch",
     "get",
     "names",
+    "to_torch",
 ]
 
 

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from throughtime import gaussian, keys
 from throughtime.circuits.connectivity import Connectivity, Dense
 from throughtime.circuits.dynamics import Dynamics, Leaky
+from throughtime.circuits.initial import Initial, Rest
 from throughtime.circuits.simulate import apply_synapses, external_drive, unfold
+from throughtime.frozen import FrozenArray
 
 if TYPE_CHECKING:
     from jax import Array
@@ -74,6 +77,13 @@ class Circuit:
         dynamics: what a neuron does with its drive.
         recurrent: connectivity and initial weights.
         noise_sd: σ, in units of the state.
+        input_mask: (unit, input) bool, which units an input channel reaches; all by default.
+        readout_mask: (output, unit) bool, which units an output reads; all by default.
+        non_negative: ``"input"`` and ``"readout"``, or one of them: these weights are ``|θ|``.
+        fixed: names of parameters no rule may train, such as ``("input",)``.
+        initial: state before the first step: ``Rest()``, ``Learned()`` or ``WarmUp(duration)``.
+
+    Masks and signs hold exactly after every update, and gradients are pulled back through them.
 
     Example:
         >>> import jax, jax.numpy as jnp
@@ -90,6 +100,11 @@ class Circuit:
     dynamics: Dynamics = field(default_factory=Leaky)
     recurrent: Connectivity = field(default_factory=Dense)
     noise_sd: float = 0.0
+    input_mask: FrozenArray | None = None
+    readout_mask: FrozenArray | None = None
+    non_negative: tuple[str, ...] = ()
+    fixed: tuple[str, ...] = ()
+    initial: Initial = field(default_factory=Rest)
 
     def __post_init__(self) -> None:
         for name in ("num_inputs", "num_units", "num_outputs"):
@@ -102,12 +117,53 @@ class Circuit:
             raise ValueError(f"Circuit: noise {self.noise_sd!r} is not a number >= 0.")
         self.dynamics.check(self.num_units, self.dt)
         self.recurrent.check(self.num_units, self.dynamics)
+        for name, shape in (
+            ("input_mask", (self.num_units, self.num_inputs)),
+            ("readout_mask", (self.num_outputs, self.num_units)),
+        ):
+            self._check_mask(name, shape)
+        for name in ("non_negative", "fixed"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        for name in self.non_negative:
+            if name not in ("input", "readout"):
+                raise ValueError(f"Circuit: non_negative {name!r} is not known; use 'input' or 'readout'.")
+        unknown = sorted(set(self.fixed) - set(self.param_names)) if self.fixed else []
+        if unknown:
+            raise ValueError(
+                f"Circuit: fixed {unknown} are no parameters of this circuit; "
+                f"it has {list(self.param_names)}."
+            )
+
+    def _check_mask(self, name: str, shape: tuple[int, int]) -> None:
+        mask = getattr(self, name)
+        if mask is None:
+            return
+        values = np.asarray(mask)
+        if values.shape != shape:
+            raise ValueError(
+                f"Circuit: {name} has shape {values.shape}, expected {shape}: one entry a synapse."
+            )
+        if not np.isin(values, (0, 1)).all():
+            raise ValueError(f"Circuit: {name} has entries other than 0 and 1; True where a synapse exists.")
+        object.__setattr__(self, name, FrozenArray(values.astype(bool)))
+
+    @property
+    def param_names(self) -> tuple[str, ...]:
+        """Names of the parameters, in alphabetical order."""
+        return tuple(sorted(jax.eval_shape(lambda key: self.init(key=key), jax.random.key(0))))
+
+    @property
+    def untrained(self) -> tuple[str, ...]:
+        """Parameters that no rule trains: ``fixed``, and weights the connectivity declares fixed."""
+        return tuple(dict.fromkeys((*self.fixed, *self.recurrent.fixed_params)))
 
     def init(self, *, key: Array) -> Params:
         """Draw initial parameters.
 
         Recurrent weights as the connectivity says, input weights N(0, 1/num_inputs), readout weights
-        N(0, 1/num_units), biases 0, plus the dynamics' own parameters.
+        N(0, 1/num_units), biases as the dynamics says (0 for leaky units), plus the dynamics' own parameters
+        and those of a learned initial state. Behind a mask the variance refers to the synapses that exist.
 
         Returns:
             float32 arrays under at least ``recurrent``, ``input``, ``bias``, ``readout``, ``readout_bias``.
@@ -117,42 +173,58 @@ class Circuit:
         units, dynamics = self.num_units, self.dynamics
         gates, fed = dynamics.num_drives, len(dynamics.input_drives)
         in_shape = (units, self.num_inputs) if gates == 1 else (fed, units, self.num_inputs)
+        read = self.num_units if self.readout_mask is None else max(1, self.readout_mask.values.sum(1).max())
         return {
             **self.recurrent.init(units, len(dynamics.recurrent_drives), key=part[0]),
             "input": jax.random.normal(part[1], in_shape, jnp.float32) / math.sqrt(self.num_inputs),
-            "bias": jnp.zeros(units if gates == 1 else (gates, units), jnp.float32),
-            "readout": jax.random.normal(part[2], (self.num_outputs, units), jnp.float32) / math.sqrt(units),
+            "bias": dynamics.init_bias(units),
+            "readout": jax.random.normal(part[2], (self.num_outputs, units), jnp.float32) / math.sqrt(read),
             "readout_bias": jnp.zeros(self.num_outputs, jnp.float32),
             **dynamics.init_params(units, key=part[3]),
+            **self.initial.init_params(self),
         }
 
     def weights(self, params: Params) -> Weights:
         """Effective weights, time constants, existing synapses and cell types of ``params``."""
         return Weights(
             recurrent=self.recurrent.weights(params),
-            input=params["input"],
+            input=self._constrained("input", params["input"], self.input_mask),
             bias=params["bias"],
-            readout=params["readout"],
+            readout=self._constrained("readout", params["readout"], self.readout_mask),
             readout_bias=params["readout_bias"],
             tau=self.dynamics.time_constant(params, self.num_units),
             existing=self.recurrent.existing(self.num_units),
             cell_types=self.recurrent.cell_types(self.num_units),
         )
 
+    def _constrained(self, name: str, free: Array, mask: FrozenArray | None) -> Array:
+        weights = jnp.abs(free) if name in self.non_negative else free
+        return weights if mask is None else jnp.where(mask.values, weights, 0.0)
+
     def initial_state(self, params: Params) -> State:
         """State before the first step, variables (unit,), in the precision of ``params``."""
-        state = self.dynamics.init_state(self.num_units)
-        return {name: value.astype(params["bias"].dtype) for name, value in state.items()}
+        state = self.initial.base(self, params)
+        steps = self.initial.num_warm_up_steps(self.dt)
+        if steps == 0:
+            return state
+        weights = self.weights(params)
+        drive = jnp.broadcast_to(weights.bias, (steps, *weights.bias.shape))
+        states, _ = unfold(self, params, weights, drive, jnp.ones(steps, bool), state, batched=False)
+        return {name: value[-1] for name, value in states.items()}
 
-    def noise(self, key: Array, num_steps: int) -> Array:
+    def noise(self, key: Array, num_steps: int, first: Array | int = 0) -> Array:
         """Drive noise ``σ √(2τ/dt) ξ`` of one trial, (time, unit): private to each unit and step.
 
         The numbers depend on the trial's key, the step and the unit alone: padding changes no draw. A
         trainable τ enters with its configured value, so noise is a constant input to every derivative.
+
+        Args:
+            key: the trial's key.
+            num_steps: number of steps; first: the first of them, an even number.
         """
         tau = self.dynamics.time_constant({}, self.num_units)
         scale = self.noise_sd * jnp.sqrt(2 * tau / self.dt)
-        return gaussian.normal(keys.stream(key, "circuit"), num_steps, self.num_units) * scale
+        return gaussian.normal(keys.stream(key, "circuit"), num_steps, self.num_units, first) * scale
 
     def run(
         self,
@@ -192,7 +264,9 @@ class Circuit:
     def step(self, params: Params, state: State, x: Array) -> State:
         """One noise-free step from ``state`` under input ``x`` (input,): the map that analyses study."""
         weights, dynamics = self.weights(params), self.dynamics
-        transmitted = dynamics.rate(params, state)
         drive = apply_synapses(dynamics, dynamics.input_drives, weights.input, x) + weights.bias
+        if dynamics.two_stage:
+            return dynamics.advance(params, state, weights.recurrent, drive, self.dt)
+        transmitted = dynamics.rate(params, state)
         drive = drive + apply_synapses(dynamics, dynamics.recurrent_drives, weights.recurrent, transmitted)
         return dynamics.local(params, state, drive, self.dt)

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from throughtime.circuits.initial import broadcast
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -123,8 +125,17 @@ def unfold(
     def one(state: State, arriving: Array, here: Array) -> State:
         return masked_local(circuit, params, state, arriving, here)
 
+    def two_stage(state: State, external: Array, here: Array) -> State:
+        after = dynamics.advance(params, state, weights.recurrent, external, circuit.dt)
+        return {name: jnp.where(here, after[name], state[name]) for name in state}
+
     def transmit(state: State) -> Array:
         return dynamics.rate(params, state)
+
+    if dynamics.two_stage:
+        whole = jax.vmap(two_stage) if batched else two_stage
+        _, states = jax.lax.scan(lambda state, now: (whole(state, *now),) * 2, initial, (drive, valid))
+        return states, drive
 
     local, rate = (jax.vmap(one), jax.vmap(transmit)) if batched else (one, transmit)
     recurrent = by_source(dynamics, weights.recurrent)
@@ -156,13 +167,15 @@ def forward(
     trials: Trial,
     keys: Array,
     initial: State | None = None,
+    first: Array | int = 0,
 ) -> tuple[Unfolded, Array]:
-    """Run a tile of trials, with the circuit noise of their keys.
+    """Run a tile of trials, or a segment of them, with the circuit noise of their keys.
 
     Args:
         trials: leaves (trial, …); only ``inputs`` and ``valid`` are read.
         keys: (trial,) trial keys; not read by a circuit without noise.
         initial: state before the first step, variables (trial, unit); the circuit's own by default.
+        first: index of the first step within the trial (even), where ``trials`` are a segment.
 
     Returns:
         everything that happened, time-major, and the outputs (time, trial, output).
@@ -170,11 +183,10 @@ def forward(
     dtype = params["bias"].dtype
     num_trials, num_steps = trials.inputs.shape[:2]
     if initial is None:
-        own = circuit.initial_state(params)
-        initial = {name: jnp.broadcast_to(value, (num_trials, *value.shape)) for name, value in own.items()}
+        initial = broadcast(circuit.initial_state(params), num_trials)
     noise = None
     if circuit.noise_sd > 0:
-        noise = jax.vmap(lambda key: circuit.noise(key, num_steps), out_axes=1)(keys)
+        noise = jax.vmap(lambda key: circuit.noise(key, num_steps, first), out_axes=1)(keys)
     inputs = jnp.swapaxes(trials.inputs, 0, 1).astype(dtype)
     valid = jnp.swapaxes(trials.valid, 0, 1)
     drive = external_drive(circuit, weights, inputs, noise)

@@ -12,27 +12,29 @@ dynamics by automatic differentiation. Then ``∂W = Σ δ_t r_{t−1}ᵀ``, ``�
 ``∂W_out = Σ e_t r_tᵀ``, ``∂b_out = Σ e_t``. With ``F = W_outᵀ`` and ``W̃ = W`` this is backpropagation
 through time; another F (feedback) or W̃ (transport) makes another learning rule.
 
+A window of K steps on the way back (``span``) truncates it: in blocks λ_{t+1} and m_t count as 0 where t ends
+a block; sliding, each error reaches the K drives at and before it, so K credits of different age travel.
+
 The loops store states and drives only; the weight gradient is one product over all steps and trials
 after them, instead of one N² update a step.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
-from throughtime.circuits.simulate import forward, masked_local, send_back, separate_readout
-from throughtime.credit import tiles
+from throughtime.circuits.simulate import masked_local, send_back, separate_readout
+from throughtime.credit.span import SLIDING, Span
 
 if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.circuits import Circuit
     from throughtime.circuits.simulate import Unfolded
-    from throughtime.objectives import Objective
-    from throughtime.trial import Trial
 
     State = dict[str, Array]
     Params = dict[str, Array]
@@ -40,17 +42,32 @@ if TYPE_CHECKING:
 UNROLLED_OUTPUTS = 4
 
 
+class Arriving(NamedTuple):
+    """Credit on its way from one step to the one before it; with a sliding window, one for each age.
+
+    Attributes:
+        delta: δ_{t+1}, ([age,] trial, [gate,] unit).
+        kept: A_{t+1}ᵀ λ_{t+1}, variables ([age,] trial, unit).
+    """
+
+    delta: Array
+    kept: State
+
+
 class Credit(NamedTuple):
     """Result of the recursion.
 
     Attributes:
         drive: δ, (time, trial, [gate,] unit).
-        initial: λ_0, credit of the initial state, variables (trial, unit).
-        own: gradients of the dynamics' own parameters, summed over trials.
+        state: λ, variables (time, trial, unit), where asked for, else None.
+        arriving: what leaves the first step towards the initial state.
+        own: gradients of the dynamics' own parameters, summed over trials; the part of the initial state's
+            rate is in :func:`initial_credit`.
     """
 
     drive: Array
-    initial: State
+    state: State | None
+    arriving: Arriving
     own: Params
 
 
@@ -62,26 +79,25 @@ def own_names(circuit: Circuit) -> tuple[str, ...]:
     return tuple(drawn)
 
 
-def send_credit(
-    circuit: Circuit,
-    params: Params,
-    unfolded: Unfolded,
-    errors: Array,
-    feedback: Array,
-    transport: Array | None,
-    direct: Array | None = None,
-) -> Credit:
-    """The reverse recursion over one tile.
+class Local(NamedTuple):
+    """The elementwise functions of a tile, each of the dynamics' own parameters first.
 
-    Args:
-        errors: e, (time, trial, output).
-        feedback: F, (unit, output).
-        transport: W̃, ([gate,] unit, presynaptic_unit), or None for no transport.
-        direct: ρ, (time, trial, unit) derivative of a penalty by rates, or None.
+    Attributes:
+        own: name -> own parameter.
+        local: (own, state, drive, valid) -> next state.
+        rate: (own, state) -> transmitted rates; read: (own, state) -> rates the readout reads, or None where
+            they are the same.
     """
-    dynamics = circuit.dynamics
-    own = {name: params[name] for name in own_names(circuit)}
-    readout = separate_readout(circuit)
+
+    own: Params
+    local: Callable[..., State]
+    rate: Callable[..., Array]
+    read: Callable[..., Array] | None
+
+
+def local_functions(circuit: Circuit, params: Params) -> Local:
+    """The functions of :class:`Local` for one circuit."""
+    dynamics, readout = circuit.dynamics, separate_readout(circuit)
 
     def local(own: Params, state: State, drive: Array, valid: Array) -> State:
         def one(state: State, drive: Array, valid: Array) -> State:
@@ -96,6 +112,49 @@ def send_credit(
         assert readout is not None
         return jax.vmap(lambda one: readout({**params, **own}, one))(state)
 
+    own = {name: params[name] for name in own_names(circuit)}
+    return Local(own, local, rate, None if readout is None else read)
+
+
+def no_credit(unfolded: Unfolded, span: Span | None = None) -> Arriving:
+    """What arrives at the last step of a trial: nothing."""
+    zero = Arriving(jnp.zeros_like(unfolded.drives[0]), jax.tree.map(jnp.zeros_like, unfolded.initial))
+    if span is None or span.kind != SLIDING:
+        return zero
+    return jax.tree.map(lambda leaf: jnp.zeros((span.steps - 1, *leaf.shape), leaf.dtype), zero)
+
+
+def send_credit(
+    circuit: Circuit,
+    params: Params,
+    unfolded: Unfolded,
+    errors: Array,
+    feedback: Array,
+    transport: Array | None,
+    direct: Array | None = None,
+    *,
+    arriving: Arriving | None = None,
+    span: Span | None = None,
+    first: Array | int = 0,
+    record: bool = False,
+) -> Credit:
+    """The reverse recursion over one tile.
+
+    Args:
+        errors: e, (time, trial, output).
+        feedback: F, (unit, output).
+        transport: W̃, ([gate,] unit, presynaptic_unit), or None for no transport.
+        direct: ρ, (time, trial, unit) derivative of a penalty by rates, or None.
+        arriving: credit from steps after the last one; none by default.
+        span: window on the way back, or None for all of the trial.
+        first: index of the first step in its trial, where the tile is a segment of it.
+        record: whether to return λ of every step (not with a sliding window).
+    """
+    dynamics = circuit.dynamics
+    own, local, rate, read = local_functions(circuit, params)
+    sliding = span is not None and span.kind == SLIDING
+    blocks = span is not None and not sliding
+
     def through_synapses(delta: Array) -> Array | None:
         return None if transport is None else send_back(dynamics, dynamics.recurrent_drives, transport, delta)
 
@@ -109,41 +168,93 @@ def send_credit(
             return now
         return jnp.sum(jnp.stack([now[:, k : k + 1] * feedback[:, k] for k in range(now.shape[1])]), axis=0)
 
-    def step(carry: tuple[Array, State, Params], now: Any) -> tuple[tuple[Array, State, Params], Array]:
-        delta, kept, total = carry
-        error, before, after, drive, valid = now
-        arriving = through_synapses(delta)
+    def step(carry: tuple[Arriving, Params], now: Any) -> tuple[tuple[Arriving, Params], Any]:
+        (delta, kept), total = carry
+        error, before, after, drive, valid, linked = now
+        if linked is not None:
+            delta, kept = jax.tree.map(lambda leaf: jnp.where(linked, leaf, 0), (delta, kept))
+        incoming = through_synapses(delta)
         reaching = reach(error)
-        if readout is None:
-            credits = [(rate, reaching if arriving is None else reaching + arriving)]
+        if read is None:
+            credits = [(rate, reaching if incoming is None else reaching + incoming)]
         else:
-            credits = [(read, reaching)] + ([] if arriving is None else [(rate, arriving)])
+            credits = [(read, reaching)] + ([] if incoming is None else [(rate, incoming)])
         for function, credit in credits:
             _, pull = jax.vjp(function, own, after)
             own_part, state_part = pull(credit)
             kept = jax.tree.map(jnp.add, kept, state_part)
             total = jax.tree.map(jnp.add, total, own_part)
         _, pull = jax.vjp(lambda own, state, drive: local(own, state, drive, valid), own, before, drive)
-        own_part, kept, delta = pull(kept)
-        return (delta, kept, jax.tree.map(jnp.add, total, own_part)), delta
+        own_part, earlier, delta = pull(kept)
+        total = jax.tree.map(jnp.add, total, own_part)
+        return (Arriving(delta, earlier), total), (delta, kept if record else None)
+
+    def by_age(carry: tuple[Arriving, Params], now: Any) -> tuple[tuple[Arriving, Params], Any]:
+        """As ``step``, for credits of age 1 … K − 1 that arrive and the new one, of age 0, before them."""
+        (delta, kept), total = carry
+        error, before, after, drive, valid, _ = now
+        reaching = reach(error)
+        incoming = through_synapses(delta)
+        kept = jax.tree.map(one_younger, kept)
+        fresh = jnp.concatenate([reaching[None], jnp.zeros((len(delta), *reaching.shape), reaching.dtype)])
+        old = None if incoming is None else one_younger(incoming)
+        if read is None:
+            credits = [(rate, fresh if old is None else fresh + old)]
+        else:
+            credits = [(read, fresh)] + ([] if old is None else [(rate, old)])
+        for function, credit in credits:
+            _, pull = jax.vjp(function, own, after)
+            own_part, state_part = jax.vmap(pull)(credit)
+            kept = jax.tree.map(jnp.add, kept, state_part)
+            total = jax.tree.map(lambda one, part: one + part.sum(0), total, own_part)
+        _, pull = jax.vjp(lambda own, state, drive: local(own, state, drive, valid), own, before, drive)
+        own_part, earlier, delta = jax.vmap(pull)(kept)
+        total = jax.tree.map(lambda one, part: one + part.sum(0), total, own_part)
+        travelling = jax.tree.map(lambda leaf: leaf[:-1], Arriving(delta, earlier))
+        return (travelling, total), (delta.sum(0), None)
 
     before = jax.tree.map(
         lambda first, rest: jnp.concatenate([first[None], rest[:-1]]), unfolded.initial, unfolded.states
     )
-    start = (
-        jnp.zeros_like(unfolded.drives[0]),
-        jax.tree.map(jnp.zeros_like, unfolded.initial),
-        jax.tree.map(jnp.zeros_like, own),
+    start = no_credit(unfolded, span) if arriving is None else arriving
+    linked = span.linked(first, len(unfolded.valid)) if blocks and span is not None else None
+    sequence = (injected, before, unfolded.states, unfolded.drives, unfolded.valid, linked)
+    zero = jax.tree.map(jnp.zeros_like, own)
+    (leaving, total), (deltas, states) = jax.lax.scan(
+        by_age if sliding else step, (start, zero), sequence, reverse=True
     )
-    sequence = (injected, before, unfolded.states, unfolded.drives, unfolded.valid)
-    (delta, kept, total), deltas = jax.lax.scan(step, start, sequence, reverse=True)
-    arriving = through_synapses(delta)
-    if arriving is not None:
-        _, pull = jax.vjp(rate, own, unfolded.initial)
-        own_part, state_part = pull(arriving)
-        kept = jax.tree.map(jnp.add, kept, state_part)
-        total = jax.tree.map(jnp.add, total, own_part)
-    return Credit(deltas, kept, total)
+    return Credit(deltas, states, leaving, total)
+
+
+def one_younger(leaf: Array) -> Array:
+    """``leaf`` (age, …) with zeros put before the first age."""
+    return jnp.concatenate([jnp.zeros((1, *leaf.shape[1:]), leaf.dtype), leaf])
+
+
+def initial_credit(
+    circuit: Circuit,
+    params: Params,
+    initial: State,
+    arriving: Arriving,
+    transport: Array | None,
+    span: Span | None = None,
+) -> tuple[State, Params]:
+    """Credit of the state before the first step, ``c_0 m_0 + A_1ᵀ λ_1``, and its part of own gradients.
+
+    Args:
+        initial: that state, variables (trial, unit).
+        arriving: what left the first step.
+    """
+    own, _, rate, _ = local_functions(circuit, params)
+    if span is not None and span.kind == SLIDING:
+        arriving = jax.tree.map(lambda leaf: leaf.sum(0), arriving)
+    zero = jax.tree.map(jnp.zeros_like, own)
+    if transport is None:
+        return arriving.kept, zero
+    dynamics = circuit.dynamics
+    _, pull = jax.vjp(rate, own, initial)
+    own_part, state_part = pull(send_back(dynamics, dynamics.recurrent_drives, transport, arriving.delta))
+    return jax.tree.map(jnp.add, arriving.kept, state_part), own_part
 
 
 def effective_gradients(circuit: Circuit, unfolded: Unfolded, credit: Credit, errors: Array) -> Params:
@@ -166,7 +277,11 @@ def effective_gradients(circuit: Circuit, unfolded: Unfolded, credit: Credit, er
 
 
 def pull_back(circuit: Circuit, params: Params, effective: Params, own: Params) -> Params:
-    """Gradients by free parameters from gradients by effective weights, through the constraints."""
+    """Gradients by free parameters from gradients by effective weights, through the constraints.
+
+    Args:
+        own: further gradients by free parameters (of the dynamics, of the initial state) to add.
+    """
     names = ("recurrent", "input", "bias", "readout", "readout_bias")
 
     def constrained(free: Params) -> Params:
@@ -176,66 +291,3 @@ def pull_back(circuit: Circuit, params: Params, effective: Params, own: Params) 
     _, pull = jax.vjp(constrained, params)
     (grads,) = pull(effective)
     return {name: grads[name] + own[name] if name in own else grads[name] for name in params}
-
-
-def gradient(
-    circuit: Circuit,
-    params: Params,
-    trials: Trial,
-    objective: Objective,
-    *,
-    feedback: Array,
-    transport: Array | None,
-    trial_keys: Array,
-    initial: State | None = None,
-) -> tuple[Params, dict[str, Any]]:
-    """Gradient of the batch objective (mean over trials) by every parameter, for one choice of F and W̃.
-
-    Args:
-        trials: batch of trials, leaves (trial, …).
-        feedback: F, (unit, output); transport: W̃ or None. See the module's recursion.
-        trial_keys: (trial,) keys from which each trial's circuit noise is drawn.
-        initial: state before the first step, variables (trial, unit); the circuit's own by default.
-
-    Returns:
-        gradients with the structure of ``params``, and ``info``: ``loss`` (scalar), ``losses`` (trial,),
-        ``initial_state`` gradient of the loss by the initial state, variables (trial, unit), and
-        ``carry``, the final state, variables (trial, unit).
-    """
-    weights = circuit.weights(params)
-    num_trials = trials.inputs.shape[0]
-    dtype = params["bias"].dtype
-
-    def one_tile(piece: tuple[Trial, Array, State | None], weight: Array) -> Any:
-        batch, keys, start = piece
-        share = weight.astype(dtype) / num_trials
-        unfolded, outputs = forward(circuit, params, weights, batch, keys, start)
-        losses, errors, direct = differentiate(objective, batch, unfolded, outputs, share)
-        credit = send_credit(circuit, params, unfolded, errors, feedback, transport, direct)
-        grads = effective_gradients(circuit, unfolded, credit, errors)
-        final = {name: state[-1] for name, state in unfolded.states.items()}
-        return grads, credit.own, (losses, credit.initial, final)
-
-    grads, own, per_trial = tiles.map_tiles(one_tile, (trials, trial_keys, initial))
-    grads, own = jax.tree.map(lambda leaf: leaf.sum(0), (grads, own))
-    losses, initial_gradient, final = tiles.join(per_trial, num_trials)
-    info = {"loss": losses.mean(), "losses": losses, "initial_state": initial_gradient, "carry": final}
-    return pull_back(circuit, params, grads, own), info
-
-
-def differentiate(
-    objective: Objective, batch: Trial, unfolded: Unfolded, outputs: Array, share: Array
-) -> tuple[Array, Array, Array | None]:
-    """Losses (trial,), errors ``e`` (time, trial, output), and ρ (time, trial, unit) of a penalty."""
-    from throughtime.circuits import Trajectory
-
-    def weighted(outputs: Array, rates: Array) -> tuple[Array, Array]:
-        losses = jax.vmap(objective, in_axes=(1, 0))(outputs, batch)
-        if objective.has_penalty:
-            trajectory = Trajectory(unfolded.states, rates, outputs)
-            losses = losses + jax.vmap(objective.penalty, in_axes=1)(trajectory, unfolded.valid)
-        return jnp.sum(share * losses), losses
-
-    wanted = (0, 1) if objective.has_penalty else 0
-    (_, losses), slopes = jax.value_and_grad(weighted, wanted, has_aux=True)(outputs, unfolded.read)
-    return (losses, slopes[0], slopes[1]) if objective.has_penalty else (losses, slopes, None)

@@ -10,10 +10,11 @@ from throughtime.registry import kebab, unknown
 from throughtime.rules.adjoint_rule import AdjointRule
 from throughtime.rules.base import Rule, Traits
 from throughtime.rules.bptt import BPTT
+from throughtime.rules.tbptt import TBPTT
 
-RULES: dict[str, type[Rule]] = {kebab(kind.__module__.rpartition(".")[2]): kind for kind in (BPTT,)}
+RULES: dict[str, type[Rule]] = {kebab(kind.__module__.rpartition(".")[2]): kind for kind in (BPTT, TBPTT)}
 
-__all__ = ["BPTT", "AdjointRule", "Rule", "Traits", "get", "make", "names"]
+__all__ = ["BPTT", "TBPTT", "AdjointRule", "Rule", "Traits", "get", "make", "names"]
 
 
 def names() -> tuple[str, ...]:

@@ -14,25 +14,35 @@ from throughtime.circuits.simulate import forward
 from throughtime.credit import tiles
 from throughtime.training import settings
 from throughtime.training.record import EvaluationRecord
+from throughtime.training.update import after_trials, held_out_keys
 
 
-@partial(jax.jit, static_argnames=("task", "circuit", "num_trials", "purpose"))
+@partial(jax.jit, static_argnames=("task", "circuit", "num_trials", "purpose", "carry_state"))
 def _observe(
-    task: Any, circuit: Any, num_trials: int, purpose: str, params: Any, data_seeds: Any, update: Any
+    task: Any,
+    circuit: Any,
+    num_trials: int,
+    purpose: str,
+    carry_state: bool,
+    params: Any,
+    data_seeds: Any,
+    update: Any,
 ) -> Any:
     def one(both: tuple[Any, Any]) -> Any:
         params, data_seed = both
         weights = circuit.weights(params)
-        each = keys.trial_keys(keys.seed_key(data_seed, "data"), purpose, update, num_trials)
+        held_out = held_out_keys(keys.seed_key(data_seed, "data"), purpose, update, num_trials, carry_state)
 
-        def tile(each: Any, weight: Any) -> Any:
+        def tile(both: tuple[Any, Any], weight: Any) -> Any:
+            each, previous = both
             trials = jax.vmap(task.trial)(each)
-            unfolded, outputs = forward(circuit, params, weights, trials, each)
+            start = None if previous is None else after_trials(task, circuit, params, previous)
+            unfolded, outputs = forward(circuit, params, weights, trials, each, start)
             scores = jax.vmap(task.score, in_axes=(1, 0))(outputs, trials)
             timed = (outputs, unfolded.read, unfolded.states)
             return trials, scores, jax.tree.map(lambda leaf: jnp.swapaxes(leaf, 0, 1), timed)
 
-        return tiles.join(tiles.map_tiles(tile, each), num_trials)
+        return tiles.join(tiles.map_tiles(tile, held_out), num_trials)
 
     return jax.lax.map(one, (params, data_seeds))
 
@@ -47,6 +57,7 @@ def evaluate(
     num_trials: int = 256,
     purpose: str = "test",
     update: int = 0,
+    carry_state: bool = False,
 ) -> EvaluationRecord:
     """Run trials no training update has seen, with the circuit's noise on.
 
@@ -57,6 +68,7 @@ def evaluate(
         seeds: labels of the seeds; ``data_seeds``: seeds of the trials, the labels by default.
         num_trials: trials per seed.
         purpose: ``"test"``, ``"validation"`` or ``"analysis"``; ``update``: index of the block of trials.
+        carry_state: start each trial where another held-out trial ended, as in training with carried states.
 
     Raises:
         ValueError: if circuit and task do not fit, or ``purpose`` is not a held-out one.
@@ -69,7 +81,7 @@ def evaluate(
     labels = np.asarray(seeds, np.int64)
     numbers = jnp.asarray(labels if data_seeds is None else data_seeds, jnp.uint32)
     free = {name: jnp.asarray(value) for name, value in params.items()}
-    found = _observe(task, circuit, num_trials, purpose, free, numbers, jnp.int32(update))
+    found = _observe(task, circuit, num_trials, purpose, carry_state, free, numbers, jnp.int32(update))
     trials, scores, (outputs, rates, states) = jax.tree.map(np.asarray, found)
     return EvaluationRecord(
         dt=float(task.dt),

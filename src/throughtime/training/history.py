@@ -15,7 +15,7 @@ from throughtime import atomic
 from throughtime.training.plan import SeedState
 from throughtime.training.record import NEVER
 
-FORMAT = "throughtime training state 1"
+FORMAT = "throughtime training state 2"
 
 
 @dataclass

@@ -46,6 +46,7 @@ def train(
     data_seeds: int | Iterable[int] | None = None,
     rule_seeds: int | Iterable[int] | None = None,
     params: dict[str, Any] | None = None,
+    carry_state: bool = False,
     progress: bool | None = None,
 ) -> TrainingRecord:
     """Train ``circuit`` on ``task`` with ``rule``, once for every seed.
@@ -69,6 +70,8 @@ def train(
             resumed from it and ends with the same bits.
         init_seeds, data_seeds, rule_seeds: one number for all or one per seed, in place of ``seeds``.
         params: initial parameters for every seed, or with a leading axis seed, in place of drawn ones.
+        carry_state: start each trial in the state in which the trial before it, in the same row of the batch,
+            ended: a stream cut into trials. Held-out trials then start where another held-out trial ended.
         progress: show a progress bar; by default only on a terminal.
 
     Raises:
@@ -78,7 +81,7 @@ def train(
         task, circuit, rule, seeds=seeds, num_updates=num_updates, batch_size=batch_size,
         learning_rate=learning_rate, objective=objective, optimizer=optimizer, clip=clip, stop=stop,
         eval_every=eval_every, log_every=log_every, keep=keep, init_seeds=init_seeds, data_seeds=data_seeds,
-        rule_seeds=rule_seeds, params=params,
+        rule_seeds=rule_seeds, params=params, carry_state=carry_state,
     )  # fmt: skip
     history = History.begin(start(job.plan, *job.seeds, job.params))
     path, identity = (None if checkpoint is None else Path(checkpoint)), canonical.sha256(job.config)

@@ -73,6 +73,7 @@ class Plan:
         clip: clipping or None.
         batch_size: trials per update.
         cores: CPU devices in use.
+        carry_state: whether each trial starts where the trial before it in its row of the batch ended.
     """
 
     task: Any
@@ -83,6 +84,7 @@ class Plan:
     clip: Clip | None
     batch_size: int
     cores: int
+    carry_state: bool = False
 
     def transformation(self) -> optax.GradientTransformation:
         """The optax transformation, with learning rate 1."""
@@ -93,9 +95,13 @@ class Plan:
         return OPTIMIZERS[self.optimizer](1.0)
 
     def trained(self, params: dict[str, Array]) -> dict[str, Array]:
-        """The parameters the rule trains: nothing else moves, not even by momentum or decay."""
-        wanted = self.rule.traits.trained
-        return dict(params) if isinstance(wanted, str) else {name: params[name] for name in wanted}
+        """The parameters that are trained: nothing else moves, not even by momentum or decay.
+
+        A rule names those it trains, a circuit those it keeps fixed.
+        """
+        wanted, fixed = self.rule.traits.trained, self.circuit.untrained
+        names = params if isinstance(wanted, str) else wanted
+        return {name: params[name] for name in names if name not in fixed}
 
 
 class SeedState(NamedTuple):
@@ -104,6 +110,8 @@ class SeedState(NamedTuple):
     Attributes:
         params, optimizer, rule: parameters, optimiser state, rule state.
         data_seed: seed of the trials.
+        carry: state of the circuit at the end of the last trials, variables (batch, unit); empty unless
+            ``Plan.carry_state``.
         active: False once the seed is done; nothing of it changes any more.
         num_updates: updates made.
         diverged_update: first update with a non-finite loss or gradient, −1 if none.
@@ -113,6 +121,7 @@ class SeedState(NamedTuple):
     optimizer: Any
     rule: dict[str, Array]
     data_seed: Array
+    carry: dict[str, Array]
     active: Array
     num_updates: Array
     diverged_update: Array

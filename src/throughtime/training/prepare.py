@@ -58,6 +58,7 @@ def prepare(
     data_seeds: Any,
     rule_seeds: Any,
     params: Any,
+    carry_state: Any,
 ) -> Job:
     """Check every wish, see ``train`` for their meaning.
 
@@ -80,6 +81,8 @@ def prepare(
     settings.obey_rule(rule, batch_size, optimizer, clip, learning_rate)
     rates = settings.rates(learning_rate, num_updates)
     objective = SquaredError() if objective is None else objective
+    settings.check_carry(carry_state, circuit)
+    settings.check_trained(rule, circuit)
     config = {
         "task": task,
         "circuit": circuit,
@@ -99,11 +102,12 @@ def prepare(
             "eval_every": eval_every,
             "log_every": log_every,
             "keep": kept,
+            "carry_state": carry_state,
             "initial_params": None if params is None else hash_arrays(params),
         },
     }
     return Job(
-        plan=Plan(task, circuit, rule, objective, optimizer, clip, batch_size, usable_cores()),
+        plan=Plan(task, circuit, rule, objective, optimizer, clip, batch_size, usable_cores(), carry_state),
         labels=labels,
         seeds=(init, data, drawn),
         rates=rates,

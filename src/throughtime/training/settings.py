@@ -157,6 +157,36 @@ def obey_rule(rule: Any, batch_size: int, optimizer: Any, clip: Clip | None, lea
         )
 
 
+def check_carry(carry_state: Any, circuit: Any) -> None:
+    """Refuse carried states where they would make another setting idle.
+
+    Raises:
+        ValueError: if ``carry_state`` is no bool, or the circuit learns its initial state.
+    """
+    if not isinstance(carry_state, bool):
+        raise ValueError(f"train: carry_state {carry_state!r} is neither True nor False.")
+    if carry_state and circuit.initial.init_params(circuit):
+        raise ValueError(
+            "train: carry_state=True starts each trial where the last one ended, so the learned initial "
+            "state of this circuit would never be used; use initial=Rest(), or carry_state=False."
+        )
+
+
+def check_trained(rule: Any, circuit: Any) -> None:
+    """Refuse a rule and a circuit that together train nothing.
+
+    Raises:
+        ValueError: naming what the rule trains and what the circuit keeps fixed.
+    """
+    wanted = rule.traits.trained
+    names = set(circuit.param_names) if isinstance(wanted, str) else set(wanted)
+    if not names - set(circuit.untrained):
+        raise ValueError(
+            f"train: nothing is left to train: the rule trains {sorted(names)}, the circuit keeps "
+            f"{sorted(circuit.untrained)} fixed."
+        )
+
+
 def initial_params(params: dict[str, Any], circuit: Any, num_seeds: int) -> dict[str, np.ndarray]:
     """Given initial parameters with a leading axis seed.
 

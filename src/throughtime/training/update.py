@@ -11,8 +11,10 @@ import numpy as np
 import optax
 
 from throughtime import keys
+from throughtime.circuits.initial import broadcast
 from throughtime.circuits.simulate import forward
 from throughtime.credit import tiles
+from throughtime.objectives import add_weight_penalty
 from throughtime.training.ensemble import over_seeds
 from throughtime.training.plan import Plan, SeedState
 
@@ -42,11 +44,13 @@ def start(plan: Plan, init_seeds: Any, data_seeds: Any, rule_seeds: Any, given: 
 @partial(jax.jit, static_argnames="plan")
 def _start(plan: Plan, params: Any, data_seed: Array, rule_seed: Array) -> SeedState:
     rule_key = keys.stream(keys.seed_key(rule_seed, "rule"), "rule")
+    carry = broadcast(plan.circuit.initial_state(params), plan.batch_size) if plan.carry_state else {}
     return SeedState(
         params=params,
         optimizer=plan.transformation().init(plan.trained(params)),
         rule=plan.rule.init(plan.circuit, params, key=rule_key),
         data_seed=data_seed,
+        carry=carry,
         active=jnp.array(True),
         num_updates=jnp.array(0, jnp.int32),
         diverged_update=jnp.array(-1, jnp.int32),
@@ -65,8 +69,10 @@ def one_update(plan: Plan, state: SeedState, update: Array, learning_rate: Array
     """One update of one seed, and its measures in the order of ``MEASURES``."""
     trials, key = make_trials(plan.task, plan.batch_size, state.data_seed, update)
     grads, rule_state, info = plan.rule.gradient(
-        plan.circuit, state.params, state.rule, trials, plan.objective, key=key, update=update
-    )
+        plan.circuit, state.params, state.rule, trials, plan.objective, key=key,
+        carry=state.carry if plan.carry_state else None, update=update,
+    )  # fmt: skip
+    grads, info = add_weight_penalty(plan.circuit, plan.objective, state.params, grads, info)
     grads = plan.trained(grads)
     norm = optax.tree.norm(grads)
     finite = jnp.isfinite(norm) & jnp.isfinite(info["loss"])
@@ -74,7 +80,11 @@ def one_update(plan: Plan, state: SeedState, update: Array, learning_rate: Array
     moves, optimizer = plan.transformation().update(clipped, state.optimizer, plan.trained(state.params))
     moved = {name: state.params[name] + learning_rate * move for name, move in moves.items()}
     after = state._replace(
-        params={**state.params, **moved}, optimizer=optimizer, rule=rule_state, num_updates=update + 1
+        params={**state.params, **moved},
+        optimizer=optimizer,
+        rule=rule_state,
+        carry=info["carry"] if plan.carry_state else {},
+        num_updates=update + 1,
     )
     failed = state._replace(active=jnp.array(False), diverged_update=update + 1)
     after = jax.tree.map(lambda good, bad: jnp.where(finite, good, bad), after, failed)
@@ -121,12 +131,30 @@ def validate(plan: Plan, num_trials: int, params: Any, data_seeds: Array, update
         weights = plan.circuit.weights(params)
         root = keys.seed_key(data_seed, "data")
 
-        def tile(each: Array, weight: Array) -> tuple[Any, Any]:
+        def tile(both: tuple[Array, Array | None], weight: Array) -> tuple[Any, Any]:
+            each, previous = both
             trials = jax.vmap(plan.task.trial)(each)
-            _, outputs = forward(plan.circuit, params, weights, trials, each)
+            start = None if previous is None else after_trials(plan.task, plan.circuit, params, previous)
+            _, outputs = forward(plan.circuit, params, weights, trials, each, start)
             return jax.vmap(plan.task.score, in_axes=(1, 0))(outputs, trials), trials.conditions
 
-        stacked = tiles.map_tiles(tile, keys.trial_keys(root, "validation", update, num_trials))
-        return tiles.join(stacked, num_trials)
+        held_out = held_out_keys(root, "validation", update, num_trials, plan.carry_state)
+        return tiles.join(tiles.map_tiles(tile, held_out), num_trials)
 
     return over_seeds(one, plan.cores, (params, data_seeds), update)
+
+
+def held_out_keys(
+    root: Array, purpose: str, update: Any, num_trials: int, carry_state: bool
+) -> tuple[Array, Array | None]:
+    """Keys of held-out trials, and of the trial before each where states are carried over."""
+    if not carry_state:
+        return keys.trial_keys(root, purpose, update, num_trials), None
+    both = keys.trial_keys(root, purpose, update, 2 * num_trials)
+    return both[:num_trials], both[num_trials:]
+
+
+def after_trials(task: Any, circuit: Any, params: Any, each: Array) -> dict[str, Array]:
+    """State at the end of the trials of these keys, variables (trial, unit)."""
+    unfolded, _ = forward(circuit, params, circuit.weights(params), jax.vmap(task.trial)(each), each)
+    return {name: states[-1] for name, states in unfolded.states.items()}

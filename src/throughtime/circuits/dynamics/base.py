@@ -71,6 +71,10 @@ class Dynamics:
         """Variables whose initial value a circuit may learn: all, unless some are bounded resources."""
         return self.state_names
 
+    def admissible(self, state: State) -> State:
+        """A learned initial state brought to where the dynamics can be; as it is by default."""
+        return state
+
     def local(self, params: Params, state: State, drive: Array, dt: float) -> State:
         """Next state from the present one and the drive; ``dt`` in ms."""
         raise TypeError(f"{type(self).__name__} must define local(params, state, drive, dt).")

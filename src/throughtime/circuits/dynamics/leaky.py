@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from throughtime.circuits.activations import activation
-from throughtime.circuits.dynamics.membrane import Membrane, check_form
+from throughtime.circuits.dynamics.membrane import Membrane, check_form, reflected
 
 if TYPE_CHECKING:
     from jax import Array
@@ -54,6 +54,10 @@ class Leaky(Membrane):
     def state_names(self) -> tuple[str, ...]:
         """``("current",)`` or ``("rate",)``."""
         return (self.form,)
+
+    def admissible(self, state: State) -> State:
+        """A rate that activations keep from being negative starts from its absolute value."""
+        return reflected(state, "rate") if self.form == "rate" and self.non_negative else state
 
     def local(self, params: Params, state: State, drive: Array, dt: float) -> State:
         """One Euler step of the leak."""

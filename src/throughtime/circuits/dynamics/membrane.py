@@ -17,7 +17,7 @@ from throughtime.frozen import FrozenArray
 if TYPE_CHECKING:
     from jax import Array
 
-    from throughtime.circuits.dynamics.base import Params
+    from throughtime.circuits.dynamics.base import Params, State
 
 FORMS = ("current", "rate")
 
@@ -104,6 +104,12 @@ class Membrane(Dynamics):
         else:
             alpha = (dt / self.time_constant(params, past.shape[-1])).astype(past.dtype)
         return (1 - alpha) * past + alpha * arriving
+
+
+def reflected(state: State, name: str) -> State:
+    """``state`` with the variable ``name`` made non-negative by its absolute value, whose slope at 0 is 1."""
+    value = state[name]
+    return {**state, name: jnp.where(value < 0, -value, value)}
 
 
 def check_form(owner: str, form: str) -> None:

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from throughtime.circuits.activations import NON_NEGATIVE, activation
-from throughtime.circuits.dynamics.membrane import Membrane, check_form
+from throughtime.circuits.dynamics.membrane import Membrane, check_form, reflected
 from throughtime.frozen import FrozenArray
 
 if TYPE_CHECKING:
@@ -141,6 +141,10 @@ class ShortTermPlasticity(Membrane):
             "available": jnp.ones_like(release),
             "utilisation": release,
         }
+
+    def admissible(self, state: State) -> State:
+        """A rate that activations keep from being negative starts from its absolute value."""
+        return reflected(state, "rate") if self.form == "rate" and self.non_negative else state
 
     def local(self, params: Params, state: State, drive: Array, dt: float) -> State:
         """One Euler step of the leak, then one of the synapses with the new rate."""

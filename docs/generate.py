@@ -170,7 +170,15 @@ def options_part() -> str:
     from throughtime.cli import options
 
     text = []
-    for kind in (options.Train, options.Evaluate, options.Show, options.Run, options.Figure, options.List):
+    for kind in (
+        options.Train,
+        options.Evaluate,
+        options.Show,
+        options.Export,
+        options.Run,
+        options.Figure,
+        options.List,
+    ):
         notes = option_notes(kind)
         rows = []
         for field in dataclasses.fields(kind):
@@ -178,7 +186,7 @@ def options_part() -> str:
             name = field.name.upper() if positional else f"--{field.name.replace('_', '-')}"
             needed = field.default is dataclasses.MISSING
             default = "needed" if needed else "" if field.default is None else f"`{field.default}`"
-            rows.append((f"`{name}`", default, literal(notes.get(field.name, ""))))
+            rows.append((f"`{name}`", default, literal(" ".join(notes.get(field.name, "").split()))))
         command = kind.__name__.lower()
         text += [f"### throughtime {command}", "", literal(inspect.getdoc(kind) or ""), ""]
         text += [table(("option", "default", "meaning"), rows), ""]

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
+from throughtime.registry import kebab
+
 if TYPE_CHECKING:
     from jax import Array
 
@@ -292,3 +294,7 @@ class CrossEntropy(Objective):
         """Loss of one trial."""
         surprise = -jnp.sum(trial.targets * jax.nn.log_softmax(outputs), axis=-1)
         return masked_mean(surprise, trial.mask[:, 0])
+
+
+OBJECTIVES = {kebab(kind.__name__): kind for kind in (SquaredError, CrossEntropy)}
+PENALTIES = {kebab(kind.__name__): kind for kind in (RatePenalty, WeightPenalty, VanishingGradient)}

@@ -43,7 +43,7 @@ def test_contenders_take_turns_and_the_first_run_is_not_counted():
     assert clock.log == ["ours", "other"] * 4
     assert samples.seconds == {"ours": [1.0, 2.0, 6.0], "other": [2.0, 2.0, 4.0]}
     found = samples.compare("ours", "other")
-    assert found.ratio == 2.0 / 2.0
+    assert found.value == 2.0 / 2.0
     assert found.spread == (0.5, 0.75, 1.0, 1.25, 1.5)
     assert found.top_ms == (1500.0, 2000.0, 4000.0)
     assert found.bottom_ms == (2000.0, 2000.0, 3000.0)
@@ -54,7 +54,7 @@ def test_without_a_bottom_the_value_is_seconds():
     clock = Clock()
     samples = interleave({"help": Contender(clock.takes("help", 9.0, 0.25, 0.5, 0.25))}, 3, clock)
     found = samples.compare("help", None)
-    assert found.ratio == 0.25
+    assert found.value == 0.25
     assert np.isnan(found.bottom_ms).all()
 
 
@@ -141,7 +141,7 @@ def test_lines_and_dataset_carry_values_goals_and_reasons(rows, outcomes, tmp_pa
     assert "aborted: wrong" in lines[1]
     data = report.dataset(rows, plain, quick=True)
     assert data.verdict.values.tolist() == ["met", "", "", "", ""]
-    assert np.isnan(data.ratio.values).tolist() == [False, True, True, True, True]
+    assert np.isnan(data.value.values).tolist() == [False, True, True, True, True]
     assert data.sizes == {"row": 5, "quantile": 5, "quartile": 3}
     data.to_netcdf(tmp_path / "bench.nc", engine="h5netcdf")
     assert os.uname().nodename not in json.dumps(data.attrs)

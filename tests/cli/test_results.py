@@ -87,8 +87,8 @@ def test_show_tells_what_a_run_is(trained: Path, call: Call) -> None:
     assert told.startswith(run.summary())
     flat = " ".join(told.split())
     for part in (
-        "circuit = Circuit(dt=40, dynamics=Leaky(activation=tanh, form=current, tau=100)",
-        "rule = BPTT()",
+        "circuit = Circuit(dt=40, dynamics=Leaky(activation=tanh, form=current, tau=100, tau_range=None)",
+        "rule = BPTT(",
         "interval=Uniform(high=1400, low=400)",
         "num_updates=2, optimizer=adam",
         f"jax_version = {run.tree.attrs['jax_version']}",
@@ -120,3 +120,21 @@ def test_evaluate_refuses(trained: Path, refused: Callable[..., str], tmp_path: 
     assert "--rule.feedback: throughtime evaluate takes --task.FIELD" in message
     assert "no fields of objects" in refused("show", trained, "--task.dt", "3")
     assert "ending in .nc" in refused("evaluate", trained, "--out", tmp_path / "x.txt")
+
+
+def test_a_circuit_is_exported(
+    trained: Path, tmp_path: Path, call: Call, refused: Callable[..., str]
+) -> None:
+    out = tmp_path / "new" / "circuit"
+    words = ("export", trained, "--to", "numpy", "--out", out)
+    assert "the run has seeds [0, 1]; choose one of them (--seed)" in refused(*words)
+    status, told, err = call(*words, "--seed", "1", "--checkpoint", "0")
+    assert (status, told, err) == (0, f"saved: {out / 'forward.py'}\n", "")
+    with np.load(out / "weights.npz") as stored:
+        np.testing.assert_array_equal(stored["recurrent"], tt.load(trained).params(1, 0)["recurrent"])
+    assert "replace what is there with overwrite=True (--overwrite)" in refused(*words, "--seed", "1")
+    assert call(*words, "--seed", "1", "--overwrite")[0] == 0
+    assert "no seed 5; the run has seeds [0, 1]" in refused(*words, "--seed", "5", "--overwrite")
+    other = ("export", trained, "--to", "matlab", "--out", out)
+    assert "--to: expected numpy, found 'matlab'" in refused(*other)
+    assert "is a file; choose another folder" in refused("export", trained, "--to", "numpy", "--out", trained)

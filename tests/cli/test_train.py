@@ -3,13 +3,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import throughtime as tt
 from tests.cli.conftest import SIZES, TINY, TRAINING, Call
-from throughtime import circuits, training
-from throughtime.cli import main
+from throughtime import circuits, objectives, training
+from throughtime.cli import build, main
 from throughtime.cli.options import Train
 from throughtime.cli.train import numbers, settings_of
 
@@ -54,46 +55,61 @@ def test_defaults_are_those_of_the_library() -> None:
     }
     named = {field: wanted[field].default for field in Train.__dataclass_fields__ if field in wanted}
     named = {field: default for field, default in named.items() if default is not inspect.Parameter.empty}
-    for field in ("seeds", "keep", "dynamics", "recurrent"):  # texts here, objects there
+    for field in ("seeds", "keep", "dynamics", "recurrent", "objective"):  # texts here, objects there
         named.pop(field)
     assert {field: getattr(OPTIONS, field) for field in named} == named
     assert len(named) >= 15
     assert settings_of(OPTIONS)["seeds"] == tuple(wanted["seeds"].default)
     default = circuits.for_task(tt.tasks.make("cue-set-go"))
-    assert (OPTIONS.dynamics, OPTIONS.recurrent) == ("leaky", "dense")
+    assert (OPTIONS.dynamics, OPTIONS.recurrent, OPTIONS.initial) == ("leaky", "dense", "rest")
+    assert default.initial == circuits.Rest()
+    assert build.objective(OPTIONS.objective, {}) == objectives.SquaredError()
     assert type(default.dynamics) is circuits.DYNAMICS[OPTIONS.dynamics]
     assert type(default.recurrent) is circuits.CONNECTIVITY[OPTIONS.recurrent]
 
 
 def test_every_setting_of_training_that_is_text_or_number_is_an_option() -> None:
-    only_in_python = {"task", "circuit", "rule", "objective", "params", "progress"}
+    only_in_python = {"task", "circuit", "rule", "params", "progress"}
     asked = set(inspect.signature(training.train).parameters) - only_in_python
     assert asked <= set(Train.__dataclass_fields__)
 
 
-def test_settings_reach_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    found: dict[str, object] = {}
+class Stop(Exception):
+    pass
 
-    class Stop(Exception):
-        pass
 
-    def spy(task: object, circuit: object, rule: object, **wishes: object) -> None:
-        found.update(wishes, circuit=circuit)
-        raise Stop
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., dict[str, Any]]:
+    """Run ``throughtime train`` up to the training; what was asked of it."""
 
-    monkeypatch.setattr("throughtime.api.train", spy)
+    def one(*words: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+
+        def spy(task: object, circuit: object, rule: object, **wishes: object) -> None:
+            found.update(wishes, circuit=circuit, rule=rule)
+            raise Stop
+
+        monkeypatch.setattr("throughtime.api.train", spy)
+        with pytest.raises(Stop):
+            main(["train", "--task", "cue-set-go", *TINY, *words, "--out", str(tmp_path / "x.nc")])
+        return found
+
+    return one
+
+
+def test_settings_reach_training(asked: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     words = [
         "--clip", "0.5", "--clip-by", "block", "--seeds", "0,3,7", "--init-seeds", "5",
         "--keep", "10,20", "--optimizer", "sgd", "--stop", "budget", "--noise", "0.1", "--tau", "50",
         "--activation", "relu", "--form", "rate", "--learning-rate", "0.01", "--checkpoint",
         str(tmp_path / "state"), "--eval-every", "7", "--log-every", "3", "--data-seeds", "4",
-        "--rule-seeds", "1,2,3",
+        "--rule-seeds", "1,2,3", "--carry-state",
     ]  # fmt: skip
-    with pytest.raises(Stop):
-        main(["train", "--task", "cue-set-go", *TINY, *words, "--out", str(tmp_path / "x.nc")])
+    found = asked(*words)
     circuit = found.pop("circuit")
-    assert circuit.dynamics == circuits.Leaky(tau=50, activation="relu", form="rate")  # type: ignore[attr-defined]
-    assert circuit.noise_sd == 0.1  # type: ignore[attr-defined]
+    assert circuit.dynamics == circuits.Leaky(tau=50, activation="relu", form="rate")
+    assert circuit.noise_sd == 0.1
+    assert found.pop("rule") == tt.rules.make("bptt")
     found.pop("command")
     assert found == {
         "clip": training.Clip(0.5, "block"),
@@ -112,13 +128,69 @@ def test_settings_reach_training(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
         "batch_size": 4,
         "test_trials": 4,
         "progress": False,
+        "carry_state": True,
+        "objective": objectives.SquaredError(),
     }
+
+
+def test_parts_of_circuits_within_each_other(asked: Callable[..., dict[str, Any]]) -> None:
+    words = [
+        "--activation",
+        "softplus",
+        "--recurrent",
+        "dale",
+        "--recurrent.base",
+        "Sparse(0.2, mask_seed=3)",
+    ]
+    wanted = circuits.Dale(base=circuits.Sparse(0.2, mask_seed=3))
+    assert asked(*words)["circuit"].recurrent == wanted
+    regions = [
+        "--recurrent",
+        "multi-region",
+        "--recurrent.sizes",
+        "5,3",
+        "--recurrent.names",
+        "cortex,striatum",
+    ]
+    found = asked(*regions, "--recurrent.blocks", "(1, 0), (0.5, 1)", "--recurrent.base", "Dense(gain=1.3)")
+    assert found["circuit"].recurrent == circuits.MultiRegion(
+        sizes=(5, 3), names=("cortex", "striatum"), blocks=[[1, 0], [0.5, 1]], base=circuits.Dense(gain=1.3)
+    )
+    low = asked("--recurrent", "low-rank", "--recurrent.rank", "2", "--recurrent.base", "Dense(0.8)")
+    assert low["circuit"].recurrent == circuits.LowRank(rank=2, base=circuits.Dense(0.8))
+
+
+def test_where_trials_start_and_what_is_fixed(asked: Callable[..., dict[str, Any]]) -> None:
+    words = ("--initial", "warm-up", "--initial.duration", "300", "--fixed", "input, readout")
+    circuit = asked(*words)["circuit"]
+    assert circuit.initial == circuits.WarmUp(300)
+    assert circuit.fixed == ("input", "readout")
+    learned = asked("--initial", "learned", "--dynamics", "lstm")["circuit"]
+    assert {"initial_cell", "initial_hidden"} <= set(learned.param_names)
+
+
+def test_objectives_and_penalties(asked: Callable[..., dict[str, Any]]) -> None:
+    words = ["--objective", "cross-entropy", "--rate-penalty", "0.1", "--weight-penalty", "1e-3"]
+    words += ["--weight-penalty.power", "1", "--weight-penalty.of", "recurrent,", "--vanishing-gradient", "2"]
+    assert asked(*words)["objective"] == objectives.Penalised(
+        objectives.CrossEntropy(),
+        (
+            objectives.RatePenalty(0.1),
+            objectives.WeightPenalty(1e-3, power=1, of=("recurrent",)),
+            objectives.VanishingGradient(2),
+        ),
+    )
+
+
+@pytest.mark.parametrize(("text", "segment"), [("10", 10), ("sqrt", "sqrt"), ("None", None)])
+def test_segments_of_a_rule(text: str, segment: object, asked: Callable[..., dict[str, Any]]) -> None:
+    assert asked("--rule.segment", text)["rule"].segment == segment
 
 
 REFUSED = [
     (["--task", "cue-set-og"], "unknown task 'cue-set-og'; did you mean 'cue-set-go'?"),
     (["--task", "cue-set-go:beirann"], "no variant 'beirann'; use one of beiran, short, long"),
-    (["--task", "cue-set-go", "--rule", "bpt"], "unknown rule 'bpt'; did you mean 'bptt'?"),
+    (["--task", "cue-set-go", "--rule", "bpt"], "unknown rule 'bpt'; did you mean 'bptt'"),
     (
         ["--task", "cue-set-go", "--task.intervall", "700"],
         "has no field 'intervall'; did you mean --task.interval",
@@ -148,6 +220,34 @@ REFUSED = [
     (["--task", "cue-set-go", "--seeds", "1,1"], "a seed appears twice"),
     (["--task", "cue-set-go", "--seeds", "1.5"], "found '1.5'"),
     (["--task", "cue-set-go", "--seeds", "2", "--data-seeds", "1,2,3"], "data_seeds has 3 entries"),
+    (["--task", "cue-set-go", "--initial", "learnt"], "unknown initial 'learnt'; did you mean 'learned'?"),
+    (["--task", "cue-set-go", "--initial.duration", "300"], "Rest has no field 'duration'"),
+    (["--task", "cue-set-go", "--initial", "warm-up", "--initial.duration", "0"], "is not a positive number"),
+    (["--task", "cue-set-go", "--initial", "learned", "--carry-state"], "would never be used"),
+    (
+        ["--task", "cue-set-go", "--fixed", "recurrent,input,bias,readout,readout_bias"],
+        "nothing is left to train",
+    ),
+    (["--task", "cue-set-go", "--fixed", "inputs"], "fixed ['inputs'] are no parameters of this circuit"),
+    (
+        ["--task", "cue-set-go", "--objective", "mse"],
+        "unknown objective 'mse'; see squared-error, cross-entropy",
+    ),
+    (["--task", "cue-set-go", "--rate-penalty", "-1"], "RatePenalty: strength -1 is not a number >= 0"),
+    (
+        ["--task", "cue-set-go", "--rate-penalty", "x"],
+        "--rate-penalty.strength: expected a number, found 'x'",
+    ),
+    (
+        ["--task", "cue-set-go", "--weight-penalty.power", "1"],
+        "needs a strength; give --weight-penalty STRENGTH",
+    ),
+    (["--task", "cue-set-go", "--rule.segment", "0"], "segment 0 is not a whole number >= 1, 'sqrt' or None"),
+    (["--task", "cue-set-go", "--recurrent", "dale"], "rates of Leaky("),
+    (
+        ["--task", "cue-set-go", "--recurrent", "sparse", "--recurrent.base", "Sprse()"],
+        "Sparse(density, mask",
+    ),
     (["--task", "cue-set-go", "--keep", "10,x"], "--keep: expected updates such as 100,200; found '10,x'"),
 ]
 

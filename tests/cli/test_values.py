@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from throughtime import tasks
+from throughtime.circuits import Connectivity, Dense, LowRank, Sparse
 from throughtime.cli import given, values
 from throughtime.cli.errors import Refusal, is_refusal
 from throughtime.credit.feedback import Feedback, RandomFeedback
@@ -41,6 +42,11 @@ from throughtime.tasks.durations import show
         ("RandomFeedback", Feedback, RandomFeedback()),
         ("random", Feedback | str, "random"),
         ("50,100", float | FrozenArray, (50, 100)),
+        ("recurrent", tuple[str, ...], ("recurrent",)),
+        ("40", tuple[int, ...] | None, (40,)),
+        ("(1,0.5),(0,1)", FrozenArray | None, ((1, 0.5), (0, 1))),
+        ("Sparse(0.2, base=Dense(1.3))", Connectivity, Sparse(0.2, base=Dense(1.3))),
+        ("LR(2)", Connectivity | None, LowRank(2)),
     ],
 )
 def test_a_text_says_a_value(text: str, annotation: Any, value: Any) -> None:
@@ -64,7 +70,11 @@ def test_a_text_says_a_value(text: str, annotation: Any, value: Any) -> None:
         ("300,x", Duration),
         ("other", Literal["global", "block"]),
         ("1,2,3", tuple[float, float]),
+        ("1", tuple[float, float]),
+        ("x", tuple[float, ...]),
         ("Feedback()", Feedback),
+        ("D()", Connectivity),  # Dale or Dense?
+        ("1,(2,x)", FrozenArray),
         ("__import__('os').getcwd()", Duration),
         ("open('x')", Duration),
         ("1+1", float),

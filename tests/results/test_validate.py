@@ -68,6 +68,17 @@ def bare_dim(tree: xr.DataTree) -> None:
     tree["training"].dataset = tree["training"].to_dataset().drop_vars("update")
 
 
+def along(path: str, dim: str, values: object) -> Callable[[xr.DataTree], None]:
+    """A coordinate of a group along a dim of another name."""
+
+    def change(tree: xr.DataTree) -> None:
+        group, name = path.split("/")
+        dataset = tree[group].to_dataset()
+        tree[group].dataset = dataset.assign_coords({name: (dim, np.asarray(values), GOOD)})
+
+    return change
+
+
 def root_variable(tree: xr.DataTree) -> None:
     tree.dataset = xr.Dataset({"x": ((), 1.0, GOOD)}, attrs=tree.attrs)
 
@@ -108,6 +119,7 @@ BROKEN: list[tuple[int, str, Callable[[xr.DataTree], None]]] = [
     (3, "trials", coordinate("training/trials", [0, 1])),
     (3, "x", put("training/x", ("seed", "seed"), np.eye(3))),
     (3, "rule", put("training/rule", ("seed",), np.zeros(3))),
+    (3, "region", along("evaluation/region", "unit", np.zeros(5, int))),
     (4, "update", bare_dim),
     (4, "update", coordinate("training/update", [10, 20, 20, 30, 40])),
     (4, "time", coordinate("evaluation/time", [10.0, 30.0, np.nan, 70.0, 90.0, 110.0])),
@@ -181,6 +193,12 @@ def test_a_study_or_analysis_needs_no_config(tree):
         )
         attrs = {name: tree.attrs[name] for name in common}
         assert validate(xr.DataTree(xr.Dataset(attrs={**attrs, "kind": kind}))) == []
+
+
+def test_labels_of_units_and_scalar_coordinates_are_allowed(tree):
+    along("evaluation/cell_type", "unit", np.zeros(5, int))(tree)
+    tree["analysis/one"] = xr.DataTree(xr.Dataset({"x": ((), 1.0, GOOD)}, {"time": ((), 10.0, GOOD)}))
+    assert validate(tree) == []
 
 
 def test_seed_out_of_order_in_a_nested_group_is_found(tree):

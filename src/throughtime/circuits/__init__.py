@@ -8,14 +8,23 @@ from throughtime import runtime  # noqa: F401  (settings JAX reads when its back
 from throughtime.circuits.activations import ACTIVATIONS, activation
 from throughtime.circuits.arrays import from_arrays
 from throughtime.circuits.circuit import Circuit, Trajectory, Weights
-from throughtime.circuits.connectivity import Connectivity, Dense
-from throughtime.circuits.dynamics import GRU, LSTM, Adaptive, Dynamics, Leaky, ShortTermPlasticity
+from throughtime.circuits.connectivity import Connectivity, Dale, Dense, LowRank, MultiRegion, Sparse
+from throughtime.circuits.dynamics import (
+    GRU,
+    LSTM,
+    Adaptive,
+    Dynamics,
+    Leaky,
+    NumpyStep,
+    ShortTermPlasticity,
+)
 from throughtime.circuits.initial import Initial, Learned, Rest, WarmUp
 from throughtime.circuits.torch_layout import from_torch, to_torch
 from throughtime.registry import kebab, unknown
 
 DYNAMICS = {kebab(kind.__name__): kind for kind in (Leaky, Adaptive, ShortTermPlasticity, GRU, LSTM)}
-CONNECTIVITY = {kebab(kind.__name__): kind for kind in (Dense,)}
+CONNECTIVITY = {kebab(kind.__name__): kind for kind in (Dense, Sparse, Dale, LowRank, MultiRegion)}
+INITIAL = {kebab(kind.__name__): kind for kind in (Rest, Learned, WarmUp)}
 
 __all__ = [
     "ACTIVATIONS",
@@ -24,13 +33,18 @@ __all__ = [
     "Adaptive",
     "Circuit",
     "Connectivity",
+    "Dale",
     "Dense",
     "Dynamics",
     "Initial",
     "Leaky",
     "Learned",
+    "LowRank",
+    "MultiRegion",
+    "NumpyStep",
     "Rest",
     "ShortTermPlasticity",
+    "Sparse",
     "Trajectory",
     "WarmUp",
     "Weights",
@@ -88,17 +102,17 @@ def for_task(
 
 
 def names() -> dict[str, tuple[str, ...]]:
-    """Registry names of dynamics and connectivities."""
-    return {"dynamics": tuple(DYNAMICS), "connectivity": tuple(CONNECTIVITY)}
+    """Registry names of dynamics, connectivities and initial states."""
+    return {"dynamics": tuple(DYNAMICS), "connectivity": tuple(CONNECTIVITY), "initial": tuple(INITIAL)}
 
 
 def get(name: str) -> type:
-    """The dynamics or connectivity class of a registry name.
+    """The dynamics, connectivity or initial state of a registry name.
 
     Raises:
         ValueError: for an unknown name, with near names.
     """
-    table: dict[str, type] = {**DYNAMICS, **CONNECTIVITY}
+    table: dict[str, type] = {**DYNAMICS, **CONNECTIVITY, **INITIAL}
     if name not in table:
         raise unknown("circuit part", name, table, "throughtime list circuits")
     return table[name]

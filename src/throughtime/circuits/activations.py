@@ -26,6 +26,13 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "sigmoid": jax.nn.sigmoid,
     "retanh": retanh,
 }
+NUMPY = {
+    "tanh": "np.tanh({})",
+    "relu": "np.maximum({}, 0)",
+    "softplus": "np.logaddexp({}, 0)",
+    "sigmoid": "sigmoid({})",
+    "retanh": "np.maximum(np.tanh({}), 0)",
+}
 NON_NEGATIVE = frozenset({"relu", "softplus", "sigmoid", "retanh"})
 
 
@@ -38,3 +45,13 @@ def activation(name: str) -> Callable[[Array], Array]:
     if name not in ACTIVATIONS:
         raise unknown("activation", name, ACTIVATIONS, f"one of {', '.join(ACTIVATIONS)}")
     return ACTIVATIONS[name]
+
+
+def numpy_activation(name: str, argument: str) -> str:
+    """The same function in plain NumPy, as an expression; ``sigmoid`` is one exported code defines.
+
+    Example:
+        >>> numpy_activation("relu", "drive")
+        'np.maximum(drive, 0)'
+    """
+    return NUMPY[name].format(argument)

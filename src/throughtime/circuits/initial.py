@@ -35,7 +35,7 @@ class Initial:
         return 0
 
     def pull_back(self, circuit: Circuit, params: Params, credit: State) -> Params:
-        """Gradient by :meth:`init_params` from ``credit``, the gradient by :meth:`base` summed over trials."""
+        """Gradient by :meth:`init_params` from ``credit``, that by :meth:`base` summed over trials."""
         own = {name: params[name] for name in self.init_params(circuit)}
         if not own:
             return {}

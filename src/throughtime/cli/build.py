@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import throughtime.runtime  # noqa: F401  (settings JAX reads when it is imported, so before tasks)
-from throughtime import circuits, registry, rules, tasks
+from throughtime import circuits, objectives, registry, rules, tasks
 from throughtime.cli.errors import Refusal
-from throughtime.cli.given import read
+from throughtime.cli.given import option, read
 
 if TYPE_CHECKING:
     from throughtime.circuits import Circuit
+    from throughtime.objectives import Objective
     from throughtime.rules import Rule
     from throughtime.tasks import Task
 
@@ -52,6 +53,8 @@ def circuit(
     noise: float,
     dynamics: str,
     recurrent: str,
+    initial: str = "rest",
+    fixed: str | None = None,
     fields: Mapping[str, Mapping[str, str]],
 ) -> Circuit:
     """A circuit with the channels and step of a task.
@@ -59,8 +62,9 @@ def circuit(
     Args:
         of_task: what it shall learn.
         num_units, noise: size, and SD of the drive noise.
-        dynamics, recurrent: names of its parts.
-        fields: of ``dynamics`` and ``recurrent``.
+        dynamics, recurrent, initial: names of its parts.
+        fixed: names of parameters that do not learn, separated by commas.
+        fields: of ``dynamics``, ``recurrent`` and ``initial``.
 
     Raises:
         Refusal: for a field there is not.
@@ -69,8 +73,39 @@ def circuit(
     parts = {
         "dynamics": _part("dynamics", dynamics, circuits.DYNAMICS, fields),
         "recurrent": _part("recurrent", recurrent, circuits.CONNECTIVITY, fields),
+        "initial": _part("initial", initial, circuits.INITIAL, fields),
     }
-    return circuits.for_task(of_task, num_units, noise=noise, **parts)
+    names = tuple(name.strip() for name in (fixed or "").split(",") if name.strip())
+    return circuits.for_task(of_task, num_units, noise=noise, fixed=names, **parts)
+
+
+def objective(name: str, fields: Mapping[str, Mapping[str, str]]) -> Objective:
+    """A loss by name, and the penalties that have a strength.
+
+    Args:
+        fields: of ``objective`` and of each penalty.
+
+    Raises:
+        Refusal: for a field there is not, or a penalty without a strength.
+        ValueError: for an unknown name, and settings a penalty refuses.
+
+    Example:
+        >>> objective("squared-error", {"rate-penalty": {"strength": "0.1"}}).penalties
+        (RatePenalty(strength=0.1, power=2),)
+    """
+    if name not in objectives.OBJECTIVES:
+        raise registry.unknown("objective", name, objectives.OBJECTIVES, ", ".join(objectives.OBJECTIVES))
+    help_text = "throughtime train --help"
+    kind = objectives.OBJECTIVES[name]
+    made: Objective = kind(**read(kind, "objective", fields.get("objective", {}), help_text))
+    for owner, penalty in objectives.PENALTIES.items():
+        given = fields.get(owner)
+        if not given:
+            continue
+        if "strength" not in given:
+            raise Refusal(f"{option(owner, next(iter(given)))}: needs a strength; give --{owner} STRENGTH.")
+        made = made + penalty(**read(penalty, owner, given, help_text))
+    return made
 
 
 def _part(role: str, name: str, table: Mapping[str, Any], fields: Mapping[str, Mapping[str, str]]) -> Any:

@@ -11,7 +11,17 @@ from throughtime.cli.errors import Refusal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-OBJECTS = ("task", "rule", "dynamics", "recurrent")
+OBJECTS = (
+    "task",
+    "rule",
+    "dynamics",
+    "recurrent",
+    "initial",
+    "objective",
+    "rate-penalty",
+    "weight-penalty",
+    "vanishing-gradient",
+)
 _OPTION = re.compile(rf"--({'|'.join(OBJECTS)})\.([^=]+)(?:=(.*))?", re.DOTALL)
 
 Given = dict[str, dict[str, str]]

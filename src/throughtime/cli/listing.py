@@ -119,7 +119,12 @@ def _circuits() -> list[str]:
     from throughtime import circuits
 
     blocks = []
-    for role, table in (("dynamics", circuits.DYNAMICS), ("recurrent", circuits.CONNECTIVITY)):
+    roles: dict[str, dict[str, Any]] = {
+        "dynamics": circuits.DYNAMICS,
+        "recurrent": circuits.CONNECTIVITY,
+        "initial": circuits.INITIAL,
+    }
+    for role, table in roles.items():
         for name, kind in table.items():
             fields = ", ".join(
                 f"{field.name}={_default(field)}" for field in dataclasses.fields(kind) if field.init

@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from throughtime.cli.options import Train
     from throughtime.results import Run
 
-SHORT = {"tau": "dynamics", "activation": "dynamics", "form": "dynamics", "gain": "recurrent"}
+# option -> (object, field) it is short for
+SHORT = {
+    "tau": ("dynamics", "tau"),
+    "activation": ("dynamics", "activation"),
+    "form": ("dynamics", "form"),
+    "gain": ("recurrent", "gain"),
+    "rate_penalty": ("rate-penalty", "strength"),
+    "weight_penalty": ("weight-penalty", "strength"),
+    "vanishing_gradient": ("vanishing-gradient", "strength"),
+}
 
 
 def train(options: Train, fields: Given, words: list[str]) -> int:
@@ -28,9 +37,10 @@ def train(options: Train, fields: Given, words: list[str]) -> int:
         KeyboardInterrupt: saying how to go on.
     """
     wishes = settings_of(options)
-    for name, owner in SHORT.items():
+    for name, (owner, field) in SHORT.items():
         if (text := getattr(options, name)) is not None:
-            given.add(fields, owner, name, text)
+            given.add(fields, owner, field, text)
+    wishes["objective"] = build.objective(options.objective, fields)
     task = build.task(options.task, fields.get("task", {}))
     rule = build.rule(options.rule, fields.get("rule", {}))
     circuit = build.circuit(
@@ -39,8 +49,12 @@ def train(options: Train, fields: Given, words: list[str]) -> int:
         noise=options.noise,
         dynamics=options.dynamics,
         recurrent=options.recurrent,
+        initial=options.initial,
+        fixed=options.fixed,
         fields=fields,
     )
+    settings.check_carry(options.carry_state, circuit)
+    settings.check_trained(rule, circuit)
     output.check_suffix(options.out)
     output.check_folder(options.out, "--out")
     _check_checkpoint(options)
@@ -66,6 +80,7 @@ def settings_of(options: Train) -> dict[str, Any]:
         name: getattr(options, name)
         for name in (
             "num_updates", "batch_size", "learning_rate", "optimizer", "stop", "eval_every", "log_every",
+            "carry_state",
         )
     }  # fmt: skip
     for name in ("num_updates", "batch_size", "eval_every", "log_every"):

@@ -3,7 +3,7 @@
 tyro reads numbers and names; a duration may be a number, several, or a distribution, and parts of circuits
 and rules are objects themselves. So values are written as Python writes them: numbers, ``None``, ``True``,
 several separated by commas, and ``Name(…)`` for a dataclass the annotation allows. The initials of a name
-will do: ``U(500,3000)`` is ``Uniform(500, 3000)``. Nothing is evaluated but this.
+will do where no other has the same: ``U(500,3000)`` is ``Uniform(500, 3000)``. Nothing else is evaluated.
 """
 
 from __future__ import annotations
@@ -35,9 +35,11 @@ def parse(text: str, annotation: Any) -> Any:
         ((300, 500), 7, 'one-hot')
     """
     kinds = list(alternatives(annotation))
+    named = [both for kind in kinds for both in _named(kind)]
     if any(text in typing.get_args(kind) for kind in kinds if typing.get_origin(kind) is typing.Literal):
         return text
-    classes = {name: member for kind in kinds for name, member in _named(kind)}
+    shared = {name for name, kind in named for other, one in named if name == other and kind is not one}
+    classes = {name: kind for name, kind in named if name not in shared}
     try:
         value = _evaluate(_expression(text.strip()), classes)
     except NotAValue:
@@ -47,6 +49,8 @@ def parse(text: str, annotation: Any) -> Any:
     for kind in kinds:
         if kind is not str and fits(value, kind):
             return int(value) if kind is int else value
+    if any(typing.get_args(kind)[1:] == (Ellipsis,) and fits((value,), kind) for kind in kinds):
+        return (value,)  # one of several is several
     if str in kinds:
         return text
     raise NotAValue
@@ -80,8 +84,8 @@ def fits(value: Any, kind: Any) -> bool:
             any(fits(one, option) for option in alternatives(each))
             for one, each in zip(value, inner, strict=True)
         )
-    if getattr(kind, "__name__", "") == "FrozenArray":  # a tuple of numbers makes one
-        return isinstance(value, tuple) and all(fits(one, float) for one in value)
+    if getattr(kind, "__name__", "") == "FrozenArray":  # a tuple of numbers, or of rows of numbers, makes one
+        return isinstance(value, tuple) and all(fits(one, float) or fits(one, kind) for one in value)
     return isinstance(kind, type) and isinstance(value, kind)
 
 

@@ -12,9 +12,11 @@ import xarray as xr
 from throughtime.results.errors import ResultsError
 from throughtime.results.flags import flag_attributes
 from throughtime.results.schema import AXES, attributes, stored_name
+from throughtime.results.units import unit_coordinates
 from throughtime.training.record import TrainingRecord
 
 LEADING = ("seed", "checkpoint")
+GATES = ("recurrent_gate", "input_gate")
 
 
 def checkpoints_dataset(
@@ -28,6 +30,10 @@ def checkpoints_dataset(
     Effective arrays stand under the names of ``circuit.weights`` (``input`` as ``input_weights``). A free
     parameter is added as ``free_<name>`` unless the effective array of that name has the same bits; the
     group's attribute ``parameters`` (JSON) lists the free parameters in the order of ``circuit.init``.
+
+    The first axis of a gated circuit's arrays is ``gate``, one entry a drive. Where recurrent or input
+    weights feed only some drives, their axis is ``recurrent_gate`` or ``input_gate``, labelled by the drives
+    they feed. Types and regions of units are the coordinates ``cell_type`` and ``unit_region``.
 
     Args:
         record: what training found.
@@ -51,6 +57,12 @@ def checkpoints_dataset(
     _pad_parameters(variables, sizes)
     coords = {dim: (dim, np.arange(size), attributes(dim)) for dim, size in sizes.items()}
     coords["seed"] = ("seed", np.asarray(record.seeds), attributes("seed"))
+    circuit = record.config.get("circuit")
+    for dim in GATES:
+        drives = getattr(getattr(circuit, "dynamics", None), f"{dim.removesuffix('_gate')}_drives", ())
+        if sizes.get(dim) == len(drives):
+            coords[dim] = (dim, np.asarray(drives), attributes(dim))
+    coords.update(unit_coordinates(circuit))
     for dim, names in (("input", input_names), ("output", output_names)):
         if names and sizes.get(dim) == len(names):
             coords[dim] = (dim, np.arange(len(names)), attributes(dim, **flag_attributes(names)))
@@ -93,17 +105,28 @@ def params_of(tree: xr.DataTree, seed: int, checkpoint: int = -1) -> dict[str, n
 
 
 def _sizes(weights: Mapping[str, np.ndarray]) -> dict[str, int]:
-    """Sizes of unit, presynaptic_unit, input, output and gate, read off the arrays of known axes."""
+    """Sizes of unit, presynaptic_unit, input, output and gates, read off the arrays of known axes.
+
+    The bias comes first: it has one entry a drive.
+    """
     sizes: dict[str, int] = {}
-    for name in ("recurrent", "input", "readout", "readout_bias", "bias"):
+    for name in ("bias", "recurrent", "input", "readout", "readout_bias"):
         if name in weights:
-            shape, axes = weights[name].shape[2:], AXES[name]
-            if len(shape) == len(axes) + 1:
-                axes = ("gate", *axes)
+            shape = weights[name].shape[2:]
+            axes = _named_axes(name, shape, sizes)
             if len(shape) == len(axes):
                 for dim, size in zip(axes, shape, strict=True):
                     sizes.setdefault(dim, size)
     return sizes
+
+
+def _named_axes(name: str, shape: tuple[int, ...], sizes: Mapping[str, int]) -> tuple[str, ...]:
+    """Dims the name of an array stands for, behind those of its gates where it has one axis more."""
+    named = AXES.get(name, ())
+    if not named or len(shape) != len(named) + 1:
+        return named
+    every = sizes.get("gate", shape[0]) == shape[0]
+    return ("gate" if every else "input_gate" if name == "input" else "recurrent_gate", *named)
 
 
 def _variable(stored: str, name: str, values: np.ndarray, sizes: dict[str, int]) -> tuple[Any, ...]:
@@ -125,10 +148,10 @@ def _variable(stored: str, name: str, values: np.ndarray, sizes: dict[str, int])
 
 def _axes(name: str, shape: tuple[int, ...], sizes: Mapping[str, int]) -> tuple[str, ...] | None:
     """Dims of an array by its name, else by its shape; None where neither decides."""
-    named = AXES.get(name)
-    for axes in (named, ("gate", *named)) if named else ():
-        if len(axes) == len(shape) and _fits(axes, shape, sizes):
-            return axes
+    named = _named_axes(name, shape, sizes)
+    fits = all(sizes.get(dim, size) == size for dim, size in zip(named, shape, strict=False))
+    if named and len(named) == len(shape) and fits:
+        return named
     return _axes_by_shape(shape, sizes)
 
 
@@ -140,17 +163,14 @@ def _axes_by_shape(shape: tuple[int, ...], sizes: Mapping[str, int]) -> tuple[st
         if size == sizes.get("unit") and free:
             axes.append(free[0])
             continue
-        candidates = [d for d in ("input", "output", "gate") if sizes.get(d) == size and d not in axes]
+        known = ("input", "output", "gate", *GATES)
+        candidates = [dim for dim in known if sizes.get(dim) == size and dim not in axes]
         if not candidates and axes[:1] == ["unit"] and len(shape) == 2 and sizes.get("rank", size) == size:
             candidates = ["rank"]
         if len(candidates) != 1:
             return None
         axes.append(candidates[0])
     return tuple(axes)
-
-
-def _fits(axes: tuple[str, ...], shape: tuple[int, ...], sizes: Mapping[str, int]) -> bool:
-    return all(sizes.get(dim, size) == size for dim, size in zip(axes, shape, strict=True))
 
 
 def _pad_parameters(variables: dict[str, Any], sizes: dict[str, int]) -> None:

@@ -10,6 +10,7 @@ import xarray as xr
 
 from throughtime.results.flags import encode_flags, flag_attributes, flag_table
 from throughtime.results.schema import DIMS, attributes
+from throughtime.results.units import unit_coordinates
 from throughtime.training.record import EvaluationRecord
 
 PER_TRIAL = ("seed", "trial")
@@ -23,7 +24,7 @@ def evaluation_dataset(record: EvaluationRecord, *, units: Mapping[str, str] | N
     (seed, trial, time, state, unit); conditions and scores stand on (seed, trial) under their own names.
     A condition or score whose name is a dim or taken gets the suffix ``_condition`` or ``_score``.
     Booleans and strings become integers with flags; channel, state and epoch names the labels of
-    their coordinates.
+    their coordinates. Types and regions of units are the coordinates ``cell_type`` and ``unit_region``.
 
     Args:
         record: the trials; times in ms.
@@ -49,6 +50,7 @@ def evaluation_dataset(record: EvaluationRecord, *, units: Mapping[str, str] | N
         "unit": ("unit", np.arange(num_units), attributes("unit")),
         "input": _named("input", record.input_names),
         "output": _named("output", record.output_names),
+        **unit_coordinates(record.circuit),
     }
     if record.states:
         states = np.stack([_recording(values) for values in record.states.values()], axis=3)

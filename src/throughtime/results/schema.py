@@ -10,8 +10,8 @@ KINDS = ("run", "part", "analysis", "study")
 DIMS = frozenset({
     "run", "seed", "update", "checkpoint", "trial", "time", "unit", "presynaptic_unit", "input", "output",
     "condition", "input_condition", "fixed_point", "state", "mode", "direction", "component", "gate",
-    "rank", "region", "epoch", "rule", "option", "time_train", "time_test", "lag", "task", "resample",
-    "parameter", "spike",
+    "recurrent_gate", "input_gate", "rank", "region", "epoch", "rule", "option", "time_train", "time_test",
+    "lag", "task", "resample", "parameter", "spike",
 })
 # fmt: on
 UNITS = ("1", "ms", "1/ms", "Hz", "mV", "rad", "1/tau")
@@ -60,9 +60,13 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "state": ("1", "variable of the neuron"),
     "epoch": ("1", "epoch"),
     "condition": ("1", "combination of conditions"),
-    "gate": ("1", "gate"),
+    "gate": ("1", "drive of a gated unit"),
+    "recurrent_gate": ("1", "drive that recurrent weights feed, where they do not feed all"),
+    "input_gate": ("1", "drive that input weights feed, where they do not feed all"),
     "rank": ("1", "rank"),
     "parameter": ("1", "flat index of a parameter"),
+    "cell_type": ("1", "cell type of the unit"),
+    "unit_region": ("1", "region the unit lies in"),
     # /training
     "loss": ("1", "training loss"),
     "score": ("1", "score on held-out trials"),
@@ -104,9 +108,12 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "num_trials": ("1", "trials of the condition"),
 }
 
-# name in circuit.weights -> axes after (seed, checkpoint); a gate axis may come first
+# name in circuit.weights or circuit.init -> axes after (seed, checkpoint); a gate axis may come first
 AXES: dict[str, tuple[str, ...]] = {
     "recurrent": ("unit", "presynaptic_unit"),
+    "recurrent_fixed": ("unit", "presynaptic_unit"),
+    "left": ("unit", "rank"),
+    "right": ("presynaptic_unit", "rank"),
     "input": ("unit", "input"),
     "bias": ("unit",),
     "readout": ("output", "unit"),

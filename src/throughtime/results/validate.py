@@ -107,13 +107,17 @@ def attributes_are_plain(group: Group, seen: dict[str, Any]) -> Found:
 
 
 def dims_are_known(group: Group, seen: dict[str, Any]) -> Found:
-    """Rule 3: dims in the vocabulary, none twice in a variable, none used as a variable's name."""
+    """Rule 3: dims in the vocabulary, none twice in a variable, none used as the name of anything else.
+
+    A coordinate along another dim (``cell_type`` on ``unit``) has a name of its own, like a variable.
+    """
     for name, variable in group.own.variables.items():
         for dim in sorted({str(d) for d in variable.dims} - DIMS):
             yield str(name), f"dim {dim!r} is unknown; rename it to one of {', '.join(sorted(DIMS))}."
         if len(set(variable.dims)) < variable.ndim:
             yield str(name), f"a dim occurs twice in {variable.dims}; rename one, as in {', '.join(PAIR)}."
-        if name in DIMS and name in group.own.data_vars:
+        elsewhere = name in group.own.data_vars or variable.dims not in ((), (name,))
+        if name in DIMS and elsewhere:
             yield str(name), "a variable must not have the name of a dim; rename the variable."
 
 

@@ -98,4 +98,5 @@ def evaluate(
         scores=scores,
         input_names=tuple(task.input_names),
         output_names=tuple(task.output_names),
+        circuit=circuit,
     )

@@ -70,6 +70,7 @@ class EvaluationRecord:
         conditions: name -> (S, K).
         scores: name -> (S, K), what ``task.score`` returns.
         input_names, output_names: channel names.
+        circuit: the circuit that was run, or None; it tells types and regions of units.
     """
 
     dt: float
@@ -86,3 +87,4 @@ class EvaluationRecord:
     scores: dict[str, np.ndarray]
     input_names: tuple[str, ...]
     output_names: tuple[str, ...]
+    circuit: Any = None

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
-from throughtime.circuits.activations import activation
+from throughtime.circuits.activations import activation, numpy_activation
+from throughtime.circuits.dynamics.base import NumpyStep
 from throughtime.circuits.dynamics.membrane import Membrane, per_unit
 from throughtime.frozen import FrozenArray
 
@@ -89,3 +90,21 @@ class Adaptive(Membrane):
     def rate(self, params: Params, state: State) -> Array:
         """``φ(v)``."""
         return activation(self.activation)(state["current"])
+
+    def numpy_step(self, params: Params, num_units: int, dt: float) -> NumpyStep:
+        """The adaptation from the rate before the step, and the leak."""
+        rate = numpy_activation(self.activation, "current")
+        return NumpyStep(
+            step=(
+                "opposed = drive - beta * adaptation",
+                f"adaptation = rho * adaptation + (1 - rho) * {rate}",
+                "current = (1 - alpha) * current + alpha * opposed",
+            ),
+            rate=rate,
+            readout=rate,
+            constants={
+                "alpha": self.numpy_alpha(params, num_units, dt),
+                "beta": np.asarray(self.strength, float),
+                "rho": np.exp(-dt / np.asarray(self.tau_adaptation, float)),
+            },
+        )

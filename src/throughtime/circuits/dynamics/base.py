@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from throughtime.frozen import FrozenArray
 
 if TYPE_CHECKING:
     from jax import Array
+    from numpy.typing import ArrayLike
 
     State = dict[str, Array]
     Params = dict[str, Array]
+
+
+class NumpyStep(NamedTuple):
+    """One step of a dynamics as plain NumPy, for a forward pass that needs nothing else.
+
+    The code may read the state variables under their names, ``drive`` ([gate,] unit), the ``constants``,
+    ``np`` and ``sigmoid``. For a two-stage dynamics ``drive`` lacks the recurrent part, and ``W`` ([gate,]
+    unit, presynaptic_unit) may be read.
+
+    Attributes:
+        step: lines that give the state variables their next values.
+        rate: expression of what synapses transmit, (unit,).
+        readout: expression of what the readout reads, (unit,).
+        constants: name -> number or (unit,) array.
+    """
+
+    step: tuple[str, ...]
+    rate: str
+    readout: str
+    constants: dict[str, ArrayLike]
 
 
 @dataclass(frozen=True)
@@ -116,6 +137,17 @@ class Dynamics:
 
     def check(self, num_units: int, dt: float) -> None:
         """Refuse a number of units or a step length this dynamics cannot run at."""
+
+    def numpy_step(self, params: Params, num_units: int, dt: float) -> NumpyStep:
+        """What :meth:`local` and :meth:`rate` do, as plain NumPy; needed only to export a circuit.
+
+        Raises:
+            ValueError: unless a dynamics defines it.
+        """
+        raise ValueError(
+            f"{type(self).__name__} does not say what it does in plain NumPy; define "
+            "numpy_step(params, num_units, dt)."
+        )
 
 
 def check_tau(owner: str, tau: float | FrozenArray, num_units: int, dt: float) -> None:

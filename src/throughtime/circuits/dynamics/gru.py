@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import jax
 import jax.numpy as jnp
 
-from throughtime.circuits.dynamics.base import Dynamics
+from throughtime.circuits.dynamics.base import Dynamics, NumpyStep
 from throughtime.circuits.dynamics.lstm import check_number
 
 if TYPE_CHECKING:
@@ -116,3 +116,14 @@ class GRU(Dynamics):
     def time_constant(self, params: Params, num_units: int) -> Array:
         """The reference ``tau`` of every unit, ms."""
         return jnp.full(num_units, self.tau, jnp.float32)
+
+    def numpy_step(self, params: Params, num_units: int, dt: float) -> NumpyStep:
+        """Gates and hidden state, for either reset."""
+        gates, candidate = "drive[:2]", "drive[3] + reset * drive[2]"
+        if self.two_stage:
+            gates, candidate = f"{gates} + W[:2] @ hidden", "drive[2] + W[2] @ (reset * hidden)"
+        step = (
+            f"reset, update = sigmoid({gates})",
+            f"hidden = update * hidden + (1 - update) * np.tanh({candidate})",
+        )
+        return NumpyStep(step, rate="hidden", readout="hidden", constants={})

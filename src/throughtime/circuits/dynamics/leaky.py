@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from throughtime.circuits.activations import activation
+from throughtime.circuits.activations import activation, numpy_activation
+from throughtime.circuits.dynamics.base import NumpyStep
 from throughtime.circuits.dynamics.membrane import Membrane, check_form, reflected
 
 if TYPE_CHECKING:
@@ -68,3 +69,15 @@ class Leaky(Membrane):
         """``φ(v)`` in the current form, the state itself in the rate form."""
         value = state[self.form]
         return activation(self.activation)(value) if self.form == "current" else value
+
+    def numpy_step(self, params: Params, num_units: int, dt: float) -> NumpyStep:
+        """The leak."""
+        rate = self.form == "rate"
+        arriving = numpy_activation(self.activation, "drive") if rate else "drive"
+        sent = self.form if rate else numpy_activation(self.activation, self.form)
+        return NumpyStep(
+            step=(f"{self.form} = (1 - alpha) * {self.form} + alpha * {arriving}",),
+            rate=sent,
+            readout=sent,
+            constants={"alpha": self.numpy_alpha(params, num_units, dt)},
+        )

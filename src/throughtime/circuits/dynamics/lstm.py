@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from throughtime.circuits.dynamics.base import Dynamics
+from throughtime.circuits.dynamics.base import Dynamics, NumpyStep
 
 if TYPE_CHECKING:
     from jax import Array
@@ -95,6 +95,15 @@ class LSTM(Dynamics):
     def time_constant(self, params: Params, num_units: int) -> Array:
         """The reference ``tau`` of every unit, ms."""
         return jnp.full(num_units, self.tau, jnp.float32)
+
+    def numpy_step(self, params: Params, num_units: int, dt: float) -> NumpyStep:
+        """Gates, cell and hidden state."""
+        step = (
+            "forget, enter, leave = sigmoid(drive[:3])",
+            "cell = forget * cell + enter * np.tanh(drive[3])",
+            "hidden = leave * np.tanh(cell)",
+        )
+        return NumpyStep(step, rate="hidden", readout="hidden", constants={})
 
 
 def check_number(owner: str, name: str, value: float, *, positive: bool = False) -> None:

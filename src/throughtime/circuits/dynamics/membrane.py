@@ -105,6 +105,12 @@ class Membrane(Dynamics):
             alpha = (dt / self.time_constant(params, past.shape[-1])).astype(past.dtype)
         return (1 - alpha) * past + alpha * arriving
 
+    def numpy_alpha(self, params: Params, num_units: int, dt: float) -> np.ndarray:
+        """``α = dt/τ`` of every unit, for :meth:`numpy_step`."""
+        trained = self.tau_range is not None
+        tau = self.time_constant(params, num_units) if trained else self.tau
+        return np.broadcast_to(dt / np.asarray(tau, float), (num_units,))
+
 
 def reflected(state: State, name: str) -> State:
     """``state`` with the variable ``name`` made non-negative by its absolute value, whose slope at 0 is 1."""

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from throughtime.circuits.activations import NON_NEGATIVE, activation
+from throughtime.circuits.activations import NON_NEGATIVE, activation, numpy_activation
+from throughtime.circuits.dynamics.base import NumpyStep
 from throughtime.circuits.dynamics.membrane import Membrane, check_form, reflected
 from throughtime.frozen import FrozenArray
 
@@ -167,6 +168,31 @@ class ShortTermPlasticity(Membrane):
         """The rate ``r`` itself."""
         value = state[self.form]
         return activation(self.activation)(value) if self.form == "current" else value
+
+    def numpy_step(self, params: Params, num_units: int, dt: float) -> NumpyStep:
+        """The leak, then the synapses with the new rate."""
+        rate = self.form == "rate"
+        arriving = numpy_activation(self.activation, "drive") if rate else "drive"
+        read = self.form if rate else numpy_activation(self.activation, self.form)
+        release, tau_u, tau_x = self.resources(num_units)
+        return NumpyStep(
+            step=(
+                f"{self.form} = (1 - alpha) * {self.form} + alpha * {arriving}",
+                f"spikes = {dt / MS_PER_S!r} * {read}",
+                "spent = utilisation * available * spikes",
+                "raised = release * (1 - utilisation) * spikes",
+                "available = np.clip(available + alpha_x * (1 - available) - spent, 0, 1)",
+                "utilisation = np.clip(utilisation + alpha_u * (release - utilisation) + raised, 0, 1)",
+            ),
+            rate=f"utilisation * available * {read}",
+            readout=read,
+            constants={
+                "alpha": self.numpy_alpha(params, num_units, dt),
+                "alpha_u": dt / tau_u,
+                "alpha_x": dt / tau_x,
+                "release": release,
+            },
+        )
 
 
 def _within(value: Array) -> Array:

@@ -1,0 +1,35 @@
+"""``throughtime export``: a trained circuit for those who do not have throughtime."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import throughtime.runtime  # noqa: F401  (settings JAX reads when it is imported)
+from throughtime import results
+from throughtime.cli import output
+from throughtime.cli.errors import Refusal
+from throughtime.results.export import EXPORTS
+
+if TYPE_CHECKING:
+    from throughtime.cli.options import Export
+
+
+def export(options: Export) -> int:
+    """Write the files and print where they are.
+
+    Raises:
+        Refusal, ValueError: for a format there is not, a file that is no run, a seed or checkpoint it does
+            not have, or files that are there already.
+    """
+    if options.to not in EXPORTS:
+        raise Refusal(f"--to: expected {' or '.join(EXPORTS)}, found {options.to!r}.")
+    output.check_folder(options.out / "forward.py", "--out")
+    written = EXPORTS[options.to](
+        results.load(options.result),
+        options.out,
+        seed=options.seed,
+        checkpoint=options.checkpoint,
+        overwrite=options.overwrite,
+    )
+    print(f"saved: {written}")
+    return 0

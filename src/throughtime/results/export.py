@@ -1,0 +1,196 @@
+"""A trained circuit as two files that need nothing but NumPy: its numbers, and a forward pass to read."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from throughtime import __version__, atomic
+from throughtime.results.errors import ResultsError
+from throughtime.results.flags import labels
+
+if TYPE_CHECKING:
+    from throughtime.circuits import Circuit
+    from throughtime.circuits.dynamics import NumpyStep
+    from throughtime.results.run import Run
+
+WEIGHTS, FORWARD = "weights.npz", "forward.py"
+ARRAYS = ("recurrent", "input", "bias", "readout", "readout_bias")
+
+SIGMOID = """
+
+def sigmoid(x):
+    return 0.5 * (1 + np.tanh(0.5 * x))
+"""
+PROGRAM = '''"""{title}
+
+{origin}
+Inputs: {inputs}.
+Outputs: {outputs}.
+As a script: python {forward} inputs.npy result.npz
+"""
+
+import numpy as np
+
+stored = dict(np.load(__file__.removesuffix("{forward}") + "{weights}"))
+W, W_in, b = stored["recurrent"], stored["input"], stored["bias"]{gates}
+W_out, b_out = stored["readout"], stored["readout_bias"]{constants}
+{sigmoid}
+
+def run(inputs):
+    """Rates (time, unit) and outputs (time, output) for inputs (time, input), without noise."""
+    {initial}
+    rates = np.zeros((len(inputs), W_out.shape[1]))
+    for t, x in enumerate(inputs):
+        drive = {drive}
+        {step}
+        rates[t] = {readout}
+    return rates, rates @ W_out.T + b_out
+
+
+if __name__ == "__main__":
+    import sys
+
+    rates, outputs = run(np.load(sys.argv[1]))
+    np.savez(sys.argv[2], rates=rates, outputs=outputs)
+'''
+
+
+def export_numpy(
+    run: Run,
+    folder: str | os.PathLike[str],
+    *,
+    seed: int | None = None,
+    checkpoint: int = -1,
+    overwrite: bool = False,
+) -> Path:
+    """Write one trained circuit as ``weights.npz`` and ``forward.py``.
+
+    ``weights.npz`` holds the effective weights, the initial state (learned or warmed up, if it is) and the
+    constants of the dynamics, in the precision of the run. ``forward.py`` imports NumPy and nothing else; its
+    ``run(inputs)`` gives rates (time, unit) and outputs (time, output) of one trial as ``circuit.run`` does,
+    without noise. Weights of gated units have one matrix a drive, zero where none arrives.
+
+    Args:
+        run: a trained or loaded run.
+        folder: where the two files go; made if it is missing.
+        seed: label of the seed; may be left out where the run has only one.
+        checkpoint: which recorded weights, the final ones by default.
+        overwrite: replace the two files if they are there.
+
+    Returns:
+        The path of ``forward.py``.
+
+    Raises:
+        ResultsError: for a seed or checkpoint the run does not have, files that are there already, or a
+            folder that cannot be written.
+        ValueError: for a dynamics that does not say what it does in NumPy.
+    """
+    folder = Path(folder)
+    seeds = run.seeds
+    if seed is None:
+        if len(seeds) > 1:
+            raise ResultsError(f"export: the run has seeds {seeds}; choose one of them (--seed).")
+        seed = seeds[0]
+    params = run.params(seed, checkpoint)
+    there = [name for name in (WEIGHTS, FORWARD) if os.path.lexists(folder / name)]
+    if there and not overwrite:
+        raise ResultsError(
+            f"export: {folder} holds {' and '.join(there)}; choose another folder, or replace what is there "
+            "with overwrite=True (--overwrite)."
+        )
+    arrays, step = _numbers(run.circuit, params)
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    program = _program(run.circuit, step, **_origin(run, seed, checkpoint))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        atomic.write_bytes(folder / WEIGHTS, content.getvalue())
+        atomic.write_bytes(folder / FORWARD, program.encode())
+    except OSError as error:
+        raise ResultsError(
+            f"export: {folder} cannot be written ({error.strerror}); choose another folder, or ask for the "
+            "right to write there."
+        ) from error
+    return folder / FORWARD
+
+
+EXPORTS: dict[str, Callable[..., Path]] = {"numpy": export_numpy}
+
+
+def _numbers(circuit: Circuit, params: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], NumpyStep]:
+    """Every array of the program by name, and the dynamics' step."""
+    import jax
+
+    dtype = params["bias"].dtype
+    dynamics, units = circuit.dynamics, circuit.num_units
+    with jax.enable_x64(True) if dtype == np.float64 else contextlib.nullcontext():
+        free: Any = {name: jax.numpy.asarray(value) for name, value in params.items()}
+        step = dynamics.numpy_step(free, units, circuit.dt)
+        weights = circuit.weights(free)
+        arrays = {name: np.asarray(getattr(weights, name)) for name in ARRAYS}
+        for name, value in circuit.initial_state(free).items():
+            arrays[f"initial_{name}"] = np.asarray(value)
+    for name in ("recurrent", "input"):
+        arrays[name] = _every_drive(arrays[name], getattr(dynamics, f"{name}_drives"), dynamics.num_drives)
+    for name, constant in step.constants.items():
+        arrays[name] = np.broadcast_to(np.asarray(constant, dtype), (units,))
+    return arrays, step
+
+
+def _every_drive(weights: np.ndarray, drives: tuple[int, ...], num_drives: int) -> np.ndarray:
+    """Weights with one matrix a drive, zero where they feed none."""
+    if num_drives == 1:
+        return weights
+    full = np.zeros((num_drives, *weights.shape[1:]), weights.dtype)
+    full[list(drives)] = weights
+    return full
+
+
+def _origin(run: Run, seed: int, checkpoint: int) -> dict[str, str]:
+    """Where the circuit comes from and what its channels are called, in words."""
+    group, attrs = run.tree["checkpoints"].to_dataset(), run.tree.attrs
+    made = int(group["checkpoint_update"].sel(seed=seed).values[checkpoint])
+    texts = {
+        "origin": (
+            f"Exported by throughtime {__version__}: task {attrs['task']}, rule {attrs['rule']},\n"
+            f"run {attrs['run_id']}, seed {seed}, after {made} updates."
+        ),
+        **{f"{channel}s": ", ".join(labels(group[channel])) for channel in ("input", "output")},
+    }
+    return {name: text.replace("\\", "/").replace('"', "'") for name, text in texts.items()}
+
+
+def _program(circuit: Circuit, step: NumpyStep, **texts: str) -> str:
+    """Source of the forward pass."""
+    dynamics = circuit.dynamics
+    used = any("sigmoid(" in line for line in (*step.step, step.rate, step.readout))
+    return PROGRAM.format(
+        title=(
+            f"Forward pass of a trained circuit of {circuit.num_units} {type(dynamics).__name__} units, "
+            f"steps of {circuit.dt:g} ms, in plain NumPy."
+        ),
+        forward=FORWARD,
+        weights=WEIGHTS,
+        gates="  # first axis: the drives of a unit" if dynamics.num_drives > 1 else "",
+        constants="".join(f'\n{name} = stored["{name}"]' for name in step.constants),
+        sigmoid=SIGMOID if used else "",
+        initial="\n    ".join(f'{name} = stored["initial_{name}"]' for name in dynamics.state_names),
+        drive=f"{'' if dynamics.two_stage else f'W @ {_factor(step.rate)} + '}W_in @ x + b",
+        step="\n        ".join(step.step),
+        readout=step.readout,
+        **texts,
+    )
+
+
+def _factor(expression: str) -> str:
+    """An expression as a factor of a product: in brackets unless it is a name or a call."""
+    plain = isinstance(ast.parse(expression, mode="eval").body, ast.Name | ast.Call)
+    return expression if plain else f"({expression})"

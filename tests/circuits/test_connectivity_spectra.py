@@ -26,6 +26,19 @@ def test_rows_of_balanced_weights_sum_to_zero(name):
     assert (np.abs(sums[mixed]) < 1e-5 * sizes[mixed]).all()
 
 
+def test_what_each_region_sends_cancels_first_and_then_the_row():
+    full = MultiRegion((5, 3), blocks=np.ones((2, 2)))
+    weights = np.asarray(Dale(0.6, base=full).weights(draw(Dale(0.6, base=full))), float)
+    for units in (slice(0, 5), slice(5, 8)):
+        assert np.abs(weights[:, units].sum(1)).max() < 1e-5
+    mask = np.ones((N, N), bool)
+    mask[0, 3:7] = False  # of region a unit 0 hears excitation alone, of region b inhibition alone
+    dale = Dale(0.6, base=Sparse(mask=mask, base=full))
+    weights = np.asarray(dale.weights(draw(dale)), float)
+    assert weights[0, :3].sum() > 1e-2
+    assert np.abs(weights.sum(1)).max() < 1e-5
+
+
 def radius(connectivity, num_units):
     connectivity.check(num_units, Leaky(activation="relu"))
     weights = np.asarray(connectivity.weights(draw(connectivity, num_units=num_units)), float)

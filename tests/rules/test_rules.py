@@ -25,7 +25,7 @@ def rule(request):
 def setting(form="current"):
     circuit = small_circuit(form, noise=0.1)
     return circuit, random_params(circuit), jax.tree.map(
-        lambda leaf: leaf.astype(jnp.float32) if leaf.dtype != bool else leaf, random_trials()
+        lambda leaf: leaf.astype(jnp.float32) if leaf.dtype != bool else leaf, random_trials(num_steps=14)
     )  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def test_registry():
     assert "bptt" in rules.names()
     with pytest.raises(ValueError, match="unknown rule 'bpttt'; did you mean 'bptt'"):
         rules.make("bpttt")
-    with pytest.raises(ValueError, match="has no option 'speed'; it has none"):
+    with pytest.raises(ValueError, match="has no option 'speed'; it has segment"):
         rules.make("bptt", speed=3)
 
 

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from throughtime import gaussian, keys
+from throughtime.circuits import gates
 from throughtime.circuits.connectivity import Connectivity, Dense
 from throughtime.circuits.dynamics import Dynamics, Leaky
 from throughtime.circuits.initial import Initial, Rest
@@ -171,8 +172,8 @@ class Circuit:
         root = keys.stream(key, "init")
         part = [jax.random.fold_in(root, code) for code in range(4)]
         units, dynamics = self.num_units, self.dynamics
-        gates, fed = dynamics.num_drives, len(dynamics.input_drives)
-        in_shape = (units, self.num_inputs) if gates == 1 else (fed, units, self.num_inputs)
+        num_gates, fed = dynamics.num_drives, len(dynamics.input_drives)
+        in_shape = (units, self.num_inputs) if num_gates == 1 else (fed, units, self.num_inputs)
         read = self.num_units if self.readout_mask is None else max(1, self.readout_mask.values.sum(1).max())
         return {
             **self.recurrent.init(units, len(dynamics.recurrent_drives), key=part[0]),
@@ -208,7 +209,8 @@ class Circuit:
         if steps == 0:
             return state
         weights = self.weights(params)
-        drive = jnp.broadcast_to(weights.bias, (steps, *weights.bias.shape))
+        bias = gates.split(weights.bias, self.dynamics.num_drives)
+        drive = jax.tree.map(lambda each: jnp.broadcast_to(each, (steps, *each.shape)), bias)
         states, _ = unfold(self, params, weights, drive, jnp.ones(steps, bool), state, batched=False)
         return {name: value[-1] for name, value in states.items()}
 
@@ -264,9 +266,11 @@ class Circuit:
     def step(self, params: Params, state: State, x: Array) -> State:
         """One noise-free step from ``state`` under input ``x`` (input,): the map that analyses study."""
         weights, dynamics = self.weights(params), self.dynamics
-        drive = apply_synapses(dynamics, dynamics.input_drives, weights.input, x) + weights.bias
+        bias = gates.split(weights.bias, dynamics.num_drives)
+        drive = gates.add(apply_synapses(dynamics, dynamics.input_drives, weights.input, x), bias)
         if dynamics.two_stage:
-            return dynamics.advance(params, state, weights.recurrent, drive, self.dt)
+            return dynamics.advance(params, state, weights.recurrent, gates.joint(drive), self.dt)
         transmitted = dynamics.rate(params, state)
-        drive = drive + apply_synapses(dynamics, dynamics.recurrent_drives, weights.recurrent, transmitted)
+        arriving = apply_synapses(dynamics, dynamics.recurrent_drives, weights.recurrent, transmitted)
+        drive = gates.add(drive, arriving)
         return dynamics.local(params, state, drive, self.dt)

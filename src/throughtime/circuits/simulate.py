@@ -6,11 +6,12 @@ Arrays are time-major. With a tile of trials the axes are (time, trial, [gate,] 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
+from throughtime.circuits import gates
 from throughtime.circuits.initial import broadcast
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ class Unfolded(NamedTuple):
 
     Attributes:
         initial: variables (trial, unit); states: variables (time, trial, unit).
-        drives: (time, trial, [gate,] unit); where no derivative reads them, XLA does not store them.
+        drives: (time, trial, unit), for several gates one such array each; where no derivative reads them,
+            XLA does not store them.
         sent: (time, trial, unit) rates that reached the synapses, ``r_{t−1}``.
         read: (time, trial, unit) what the readout read.
         inputs: (time, trial, input); valid: (time, trial).
@@ -43,26 +45,28 @@ class Unfolded(NamedTuple):
     valid: Array
 
 
-def external_drive(circuit: Circuit, weights: Weights, inputs: Array, noise: Array | None) -> Array:
+def external_drive(circuit: Circuit, weights: Weights, inputs: Array, noise: Array | None) -> Any:
     """Drive that does not depend on the circuit's state, ``x W_inᵀ + b + noise``, for all steps at once.
 
     Args:
         inputs: (time, [trial,] input); noise: (time, [trial,] unit) or None.
 
     Returns:
-        (time, [trial,] [gate,] unit).
+        (time, [trial,] unit), for several gates in :class:`~throughtime.circuits.gates.Gates`.
     """
     dynamics = circuit.dynamics
-    drive = apply_synapses(dynamics, dynamics.input_drives, weights.input, inputs) + weights.bias
-    if noise is not None:
-        noise = noise.astype(drive.dtype)
-        drive = drive + (noise if dynamics.num_drives == 1 else noise[..., None, :])
-    return drive
+    bias = gates.split(weights.bias, dynamics.num_drives)
+    drive = gates.add(apply_synapses(dynamics, dynamics.input_drives, weights.input, inputs), bias)
+    if noise is None:
+        return drive
+    return jax.tree.map(lambda each: each + noise.astype(each.dtype), drive)
 
 
-def apply_synapses(dynamics: Dynamics, drives: tuple[int, ...], matrix: Array, sources: Array) -> Array:
-    """What ``matrix`` adds to every drive, (…, [gate,] unit), from ``sources`` (…, presynaptic)."""
-    return arrive(dynamics, drives, by_source(dynamics, matrix), sources)
+def apply_synapses(dynamics: Dynamics, drives: tuple[int, ...], matrix: Array, sources: Array) -> Any:
+    """What ``matrix`` adds to every drive, (…, unit) or one such array a gate, from ``sources``."""
+    if dynamics.num_drives == 1:
+        return sources @ matrix.T
+    return on_all_drives([sources @ one.T for one in matrix], drives, dynamics.num_drives)
 
 
 def by_source(dynamics: Dynamics, matrix: Array) -> Array:
@@ -70,26 +74,32 @@ def by_source(dynamics: Dynamics, matrix: Array) -> Array:
     return matrix.T if dynamics.num_drives == 1 else matrix.reshape(-1, matrix.shape[-1]).T
 
 
-def arrive(dynamics: Dynamics, drives: tuple[int, ...], factor: Array, sources: Array) -> Array:
-    """:func:`apply_synapses` with the matrix prepared by :func:`by_source`."""
+def arrive(dynamics: Dynamics, drives: tuple[int, ...], factor: Array, sources: Array) -> Any:
+    """:func:`apply_synapses` with the matrix prepared by :func:`by_source`: one product for all gates."""
     arriving = sources @ factor
     if dynamics.num_drives == 1:
         return arriving
-    arriving = arriving.reshape(*sources.shape[:-1], len(drives), -1)
-    if drives == tuple(range(dynamics.num_drives)):
-        return arriving
-    empty = jnp.zeros((*sources.shape[:-1], dynamics.num_drives, arriving.shape[-1]), arriving.dtype)
-    return empty.at[..., jnp.array(drives), :].set(arriving)
+    units = arriving.shape[-1] // len(drives)
+    each = [arriving[..., index * units : (index + 1) * units] for index in range(len(drives))]
+    return on_all_drives(each, drives, dynamics.num_drives)
 
 
-def send_back(dynamics: Dynamics, drives: tuple[int, ...], matrix: Array, credit: Array) -> Array:
-    """``Σ_g (Wᵍ)ᵀ δᵍ``: what arrives at the sources, (…, presynaptic), from ``credit`` (…, [gate,] unit)."""
+def on_all_drives(each: list[Array], drives: tuple[int, ...], num_drives: int) -> gates.Gates:
+    """What arrives at the fed ``drives``, one array each, with zeros at the others."""
+    nothing = jnp.zeros_like(each[0])
+    return gates.Gates(
+        tuple(each[drives.index(gate)] if gate in drives else nothing for gate in range(num_drives))
+    )
+
+
+def send_back(dynamics: Dynamics, drives: tuple[int, ...], matrix: Array, credit: Any) -> Array:
+    """``Σ_g (Wᵍ)ᵀ δᵍ``: what arrives at the sources, (…, presynaptic), from credit of the drives."""
     if dynamics.num_drives == 1:
         return credit @ matrix
-    gates, units, sources = matrix.shape
-    if drives != tuple(range(dynamics.num_drives)):
-        credit = credit[..., jnp.array(drives), :]
-    return credit.reshape(*credit.shape[:-2], gates * units) @ matrix.reshape(gates * units, sources)
+    return sum(
+        (credit[gate] @ one for gate, one in zip(drives[1:], matrix[1:], strict=True)),
+        credit[drives[0]] @ matrix[0],
+    )
 
 
 def masked_local(circuit: Circuit, params: Params, state: State, drive: Array, valid: Array) -> State:
@@ -125,8 +135,8 @@ def unfold(
     def one(state: State, arriving: Array, here: Array) -> State:
         return masked_local(circuit, params, state, arriving, here)
 
-    def two_stage(state: State, external: Array, here: Array) -> State:
-        after = dynamics.advance(params, state, weights.recurrent, external, circuit.dt)
+    def two_stage(state: State, external: Any, here: Array) -> State:
+        after = dynamics.advance(params, state, weights.recurrent, gates.joint(external), circuit.dt)
         return {name: jnp.where(here, after[name], state[name]) for name in state}
 
     def transmit(state: State) -> Array:
@@ -144,7 +154,7 @@ def unfold(
         carry: tuple[State, Array], now: tuple[Array, Array]
     ) -> tuple[tuple[State, Array], tuple[State, Array]]:
         state, transmitted = carry
-        arriving = now[0] + arrive(dynamics, dynamics.recurrent_drives, recurrent, transmitted)
+        arriving = gates.add(now[0], arrive(dynamics, dynamics.recurrent_drives, recurrent, transmitted))
         state = local(state, arriving, now[1])
         return (state, rate(state)), (state, arriving)
 

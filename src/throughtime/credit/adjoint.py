@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
+from throughtime.circuits.gates import joint
 from throughtime.circuits.simulate import masked_local, send_back, separate_readout
 from throughtime.credit.span import SLIDING, Span
 
@@ -46,11 +47,11 @@ class Arriving(NamedTuple):
     """Credit on its way from one step to the one before it; with a sliding window, one for each age.
 
     Attributes:
-        delta: δ_{t+1}, ([age,] trial, [gate,] unit).
+        delta: δ_{t+1}, ([age,] trial, unit), for several gates one such array each.
         kept: A_{t+1}ᵀ λ_{t+1}, variables ([age,] trial, unit).
     """
 
-    delta: Array
+    delta: Any
     kept: State
 
 
@@ -58,14 +59,14 @@ class Credit(NamedTuple):
     """Result of the recursion.
 
     Attributes:
-        drive: δ, (time, trial, [gate,] unit).
+        drive: δ, (time, trial, unit), for several gates one such array each.
         state: λ, variables (time, trial, unit), where asked for, else None.
         arriving: what leaves the first step towards the initial state.
         own: gradients of the dynamics' own parameters, summed over trials; the part of the initial state's
             rate is in :func:`initial_credit`.
     """
 
-    drive: Array
+    drive: Any
     state: State | None
     arriving: Arriving
     own: Params
@@ -99,8 +100,8 @@ def local_functions(circuit: Circuit, params: Params) -> Local:
     """The functions of :class:`Local` for one circuit."""
     dynamics, readout = circuit.dynamics, separate_readout(circuit)
 
-    def local(own: Params, state: State, drive: Array, valid: Array) -> State:
-        def one(state: State, drive: Array, valid: Array) -> State:
+    def local(own: Params, state: State, drive: Any, valid: Array) -> State:
+        def one(state: State, drive: Any, valid: Array) -> State:
             return masked_local(circuit, {**params, **own}, state, drive, valid)
 
         return jax.vmap(one)(state, drive, valid)
@@ -118,7 +119,8 @@ def local_functions(circuit: Circuit, params: Params) -> Local:
 
 def no_credit(unfolded: Unfolded, span: Span | None = None) -> Arriving:
     """What arrives at the last step of a trial: nothing."""
-    zero = Arriving(jnp.zeros_like(unfolded.drives[0]), jax.tree.map(jnp.zeros_like, unfolded.initial))
+    nothing = jax.tree.map(lambda each: jnp.zeros_like(each[0]), unfolded.drives)
+    zero = Arriving(nothing, jax.tree.map(jnp.zeros_like, unfolded.initial))
     if span is None or span.kind != SLIDING:
         return zero
     return jax.tree.map(lambda leaf: jnp.zeros((span.steps - 1, *leaf.shape), leaf.dtype), zero)
@@ -155,7 +157,7 @@ def send_credit(
     sliding = span is not None and span.kind == SLIDING
     blocks = span is not None and not sliding
 
-    def through_synapses(delta: Array) -> Array | None:
+    def through_synapses(delta: Any) -> Array | None:
         return None if transport is None else send_back(dynamics, dynamics.recurrent_drives, transport, delta)
 
     few = (
@@ -196,7 +198,8 @@ def send_credit(
         reaching = reach(error)
         incoming = through_synapses(delta)
         kept = jax.tree.map(one_younger, kept)
-        fresh = jnp.concatenate([reaching[None], jnp.zeros((len(delta), *reaching.shape), reaching.dtype)])
+        older = (len(jax.tree.leaves(delta)[0]), *reaching.shape)
+        fresh = jnp.concatenate([reaching[None], jnp.zeros(older, reaching.dtype)])
         old = None if incoming is None else one_younger(incoming)
         if read is None:
             credits = [(rate, fresh if old is None else fresh + old)]
@@ -211,7 +214,7 @@ def send_credit(
         own_part, earlier, delta = jax.vmap(pull)(kept)
         total = jax.tree.map(lambda one, part: one + part.sum(0), total, own_part)
         travelling = jax.tree.map(lambda leaf: leaf[:-1], Arriving(delta, earlier))
-        return (travelling, total), (delta.sum(0), None)
+        return (travelling, total), (jax.tree.map(lambda each: each.sum(0), delta), None)
 
     before = jax.tree.map(
         lambda first, rest: jnp.concatenate([first[None], rest[:-1]]), unfolded.initial, unfolded.states
@@ -264,13 +267,12 @@ def effective_gradients(circuit: Circuit, unfolded: Unfolded, credit: Credit, er
     def product(drives: tuple[int, ...], sources: Array) -> Array:
         if dynamics.num_drives == 1:
             return jnp.einsum("tbi,tbj->ij", delta, sources)
-        fed = delta if drives == tuple(range(dynamics.num_drives)) else delta[..., jnp.array(drives), :]
-        return jnp.einsum("tbgi,tbj->gij", fed, sources)
+        return jnp.stack([jnp.einsum("tbi,tbj->ij", delta[gate], sources) for gate in drives])
 
     return {
         "recurrent": product(dynamics.recurrent_drives, unfolded.sent),
         "input": product(dynamics.input_drives, unfolded.inputs),
-        "bias": delta.sum((0, 1)),
+        "bias": joint(jax.tree.map(lambda each: each.sum((0, 1)), delta)),
         "readout": jnp.einsum("tbo,tbi->oi", errors, unfolded.read),
         "readout_bias": errors.sum((0, 1)),
     }

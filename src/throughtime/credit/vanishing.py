@@ -13,11 +13,12 @@ not depend on the trial's length.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
 
+from throughtime.circuits.gates import add, split
 from throughtime.circuits.simulate import apply_synapses, masked_local
 
 if TYPE_CHECKING:
@@ -56,21 +57,21 @@ def penalty(
         lambda first, rest: jnp.concatenate([first[None], rest[:-1]]), unfolded.initial, unfolded.states
     )
 
-    def drive(numbers: Params, matrices: Params, state: State, x: Array) -> Array:
+    def drive(numbers: Params, matrices: Params, state: State, x: Array) -> Any:
         sent = dynamics.rate(numbers, state)
-        arriving = apply_synapses(dynamics, dynamics.recurrent_drives, matrices["recurrent"], sent)
-        return (
-            arriving
-            + apply_synapses(dynamics, dynamics.input_drives, matrices["input"], x)
-            + matrices["bias"]
+        arriving = add(
+            apply_synapses(dynamics, dynamics.recurrent_drives, matrices["recurrent"], sent),
+            split(matrices["bias"], dynamics.num_drives),
         )
+        return add(arriving, apply_synapses(dynamics, dynamics.input_drives, matrices["input"], x))
 
-    def one(state: State, x: Array, recorded: Array, valid: Array, arriving: State) -> tuple[Array, Array]:
+    def one(state: State, x: Array, recorded: Any, valid: Array, arriving: State) -> tuple[Array, Array]:
         # what the recorded drive holds beyond weights and inputs is noise, a constant
-        noise = jax.lax.stop_gradient(recorded - drive(params, old, state, x))
+        predicted = drive(params, old, state, x)
+        noise = jax.lax.stop_gradient(jax.tree.map(jnp.subtract, recorded, predicted))
 
         def following(state: State) -> State:
-            return masked_local(circuit, free, state, drive(free, new, state, x) + noise, valid)
+            return masked_local(circuit, free, state, add(drive(free, new, state, x), noise), valid)
 
         _, pull = jax.vjp(following, state)
         (sent_back,) = pull(arriving)

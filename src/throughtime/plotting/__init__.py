@@ -8,18 +8,21 @@ from throughtime.plotting import marks, style
 from throughtime.plotting.behaviour import accuracy, produced_interval, timing_variability
 from throughtime.plotting.conditions import aligned_traces, rescaled_rate, scaling_indices
 from throughtime.plotting.gradients import gradient_norms
+from throughtime.plotting.lags import cost_by_steps, score_by_lag
 from throughtime.plotting.training import learning_curve
 from throughtime.plotting.trials import sorted_rates, state_space, trial
 
 __all__ = [
     "accuracy",
     "aligned_traces",
+    "cost_by_steps",
     "gradient_norms",
     "learning_curve",
     "marks",
     "produced_interval",
     "rescaled_rate",
     "scaling_indices",
+    "score_by_lag",
     "sorted_rates",
     "state_space",
     "style",

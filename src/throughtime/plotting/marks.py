@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -133,3 +134,55 @@ def plain_log(axis: Any, low: float, high: float) -> None:
     axis.set_major_locator(FixedLocator(ticks.tolist()))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axis.set_minor_locator(NullLocator())
+
+
+def end_labels(
+    ax: Axes, heights: Sequence[float], names: Sequence[str], colors: Sequence[Any], *, gap: float = 0.07
+) -> None:
+    """Names of lines beside the right edge of the axes, each tied to the height at which its line ends.
+
+    Args:
+        ax: axes, with their final limits and scale. heights: y of each line's end, in data units; one outside
+            the limits, or that a log axis does not have, is named at the nearer edge.
+        names, colors: of the lines; a line with an empty name gets none.
+        gap: least distance of two names, as a fraction of the axes' height.
+    """
+    bounds = sorted(ax.get_ylim())
+    within = np.nan_to_num(np.asarray(heights, float), nan=bounds[0]).clip(bounds[0], bounds[1])
+    points = ax.transAxes.inverted().transform(ax.transData.transform([(bounds[0], y) for y in within]))
+    order = [k for k in np.argsort(points[:, 1], kind="stable") if names[k]]
+    places = apart([float(points[k, 1]) for k in order], gap)
+    places = [max(y, gap * k) for k, y in enumerate(places)]
+    places = [min(y, 1 - gap * k) for k, y in enumerate(reversed(places))][::-1]
+    for k, y in zip(order, places, strict=True):
+        ax.plot(
+            (1.01, 1.045), (points[k, 1], y), color=colors[k], lw=0.5, clip_on=False, transform=ax.transAxes
+        )
+        ax.annotate(
+            names[k], (1.045, y), xycoords="axes fraction", xytext=(1.5, 0), textcoords="offset points",
+            va="center", ha="left", fontsize=6.5, color=colors[k], annotation_clip=False,
+        )  # fmt: skip
+
+
+def apart(heights: Sequence[float], gap: float) -> list[float]:
+    """Heights moved as little as needed to be at least ``gap`` from each other, in ascending order.
+
+    Example:
+        >>> [round(y, 2) for y in apart([0.5, 0.5, 0.9], 0.1)]
+        [0.45, 0.55, 0.9]
+    """
+    clusters: list[list[float]] = []  # members of a cluster touch; it is centred on their mean
+    for height in sorted(heights):
+        clusters.append([height])
+        while len(clusters) > 1 and _bottom(clusters[-1], gap) < _top(clusters[-2], gap) + gap - 1e-12:
+            last = clusters.pop()
+            clusters[-1] += last
+    return [_bottom(one, gap) + k * gap for one in clusters for k in range(len(one))]
+
+
+def _bottom(cluster: list[float], gap: float) -> float:
+    return sum(cluster) / len(cluster) - gap * (len(cluster) - 1) / 2
+
+
+def _top(cluster: list[float], gap: float) -> float:
+    return _bottom(cluster, gap) + gap * (len(cluster) - 1)

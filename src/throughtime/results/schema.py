@@ -14,7 +14,7 @@ DIMS = frozenset({
     "lag", "task", "resample", "parameter", "spike",
 })
 # fmt: on
-UNITS = ("1", "ms", "1/ms", "Hz", "mV", "rad", "1/tau")
+UNITS = ("1", "ms", "1/ms", "Hz", "mV", "rad", "1/tau", "byte")
 
 REQUIRED = (
     "schema_name",

@@ -37,6 +37,7 @@ lint: setup
 figures: setup
 	$(BIN)/python figures/working_memory.py
 	$(BIN)/python figures/timing.py
+	test ! -e evidence/gradient_anatomy.nc || $(BIN)/python figures/gradient_anatomy.py
 
 $(BENCH): $(SETUP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==2.13.0"
@@ -47,6 +48,7 @@ bench: $(BENCH)
 
 evidence: setup
 	$(BIN)/python experiments/evidence.py
+	$(BIN)/python experiments/gradient_anatomy.py --out $(OUT)
 
 $(DOCS): $(SETUP) requirements-docs.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock

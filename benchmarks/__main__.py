@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import child, report
-from benchmarks.measure import TOLERANCE
 from benchmarks.rows import Row, select
+from benchmarks.timing import TOLERANCE
 
 REPEATS, QUICK_REPEATS = 20, 5
 
@@ -53,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     repeats = options.repeats or (QUICK_REPEATS if options.quick else REPEATS)
     print(f"{report.cpu_model()}, {len(child.usable_cores())} cores usable")
     print(", ".join(f"{name} {version}" for name, version in report.versions().items()))
-    print(f"check: relative error of gradients against float64 NumPy, at most {TOLERANCE:g}\n")
+    print(f"check: relative error of gradients against float64 NumPy; of 150 steps at most {TOLERANCE:g}\n")
     print(report.HEADER)
     outcomes = measure(rows, repeats)
     print(f"\n{time.perf_counter() - began:.0f} s")

@@ -6,8 +6,8 @@ import dataclasses
 import os
 import subprocess
 import sys
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,15 @@ import jax
 import numpy as np
 
 from benchmarks import eager_torch, floor, library, reference, scan
-from benchmarks.timing import Contender
+from benchmarks import memory as peaks
+from benchmarks.timing import TOLERANCE, Contender, Found
 from benchmarks.workload import Workload
 from throughtime import gaussian, tasks
 from throughtime.circuits import for_task
 from throughtime.objectives import SquaredError
 from throughtime.rules import BPTT
 
-Builders = dict[str, Callable[[], Contender]]
+Builders = dict[str, Callable[[], Contender | Found]]
 UPDATES = 4
 
 
@@ -50,6 +51,10 @@ def step(**sizes: Any) -> Builders:
         run = eager_torch.gradient(work)
         return compared(run, lambda: run(work.drawn_noise))
 
+    def layer() -> Contender:
+        run, named = eager_torch.layer(work)
+        return compared(run, lambda: named(run()))
+
     def update() -> Contender:
         def error() -> float:
             norm = np.sqrt(sum((grad**2).sum() for grad in solved().grads.values()))
@@ -66,7 +71,37 @@ def step(**sizes: Any) -> Builders:
         "floor": bare,
         "scan": plain,
         "torch": eager,
-        "torch-rnn": lambda: compared(eager_torch.vanilla(work)),
+        "torch-layer": layer,
+    }
+
+
+def segments(num_steps: int, num_units: int = 128, num_trials: int = 16) -> Builders:
+    """The gradient with the states of whole trials in memory, and of one segment at a time.
+
+    The readout's gradient is one sum over steps and trials, and float32 rounds it the more the longer it is.
+    """
+    work = Workload(num_steps=num_steps, num_units=num_units, num_trials=num_trials)
+    solved = cache(lambda: reference.solve(work).grads)
+
+    def timed(segment: str | None) -> Contender:
+        run = library.gradient(work, segment)
+        tolerance = TOLERANCE * max(1.0, num_steps / 1000)
+        return Contender(run, lambda: reference.relative_error(run(), solved()), tolerance=tolerance)
+
+    return {"whole": lambda: timed(None), "sqrt": lambda: timed("sqrt")}
+
+
+def memory(num_steps: Sequence[int], num_units: int = 128, num_trials: int = 16) -> Builders:
+    """Exponents, in the number of steps, of the memory of a gradient: as measured, and as XLA plans it."""
+    table = cache(lambda: peaks.measure(num_steps, num_units=num_units, num_trials=num_trials, repeats=0))
+
+    def exponent(option: str, variable: str) -> Found:
+        return Found(peaks.exponent(table()[variable].sel(option=option)))
+
+    return {
+        f"{option} {source}": partial(exponent, option, f"{source}_memory")
+        for option in ("whole", "sqrt")
+        for source in ("peak", "planned")
     }
 
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+KERNEL_WISHES = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # they would slow the floor down
 
 
 def usable_cores() -> list[int]:
@@ -24,9 +25,12 @@ def usable_cores() -> list[int]:
 
 
 def environment(cores: int) -> dict[str, str]:
-    """Environment of a pinned process: every library starts with one thread, JAX with one device a core."""
+    """Environment of a pinned process: every library starts with one thread, JAX with one device a core.
+
+    The BLAS of the floor chooses the fastest kernel of the processor itself, whatever the shell wished.
+    """
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in KERNEL_WISHES},
         **dict.fromkeys(THREADS, "1"),
         "THROUGHTIME_CORES": str(cores),
         "JAX_NUM_CPU_DEVICES": str(cores),

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from benchmarks.workload import Workload
+from throughtime.circuits import Circuit
 from throughtime.objectives import SquaredError
 from throughtime.rules import BPTT
 from throughtime.training.plan import SeedState
@@ -18,16 +19,21 @@ from throughtime.training.update import advance
 LEARNING_RATE = 1e-4
 
 
-def gradient(work: Workload) -> Callable[[], dict[str, Any]]:
-    """The jitted BPTT gradient of the batch."""
-    circuit, objective, rule = work.circuit, SquaredError(), BPTT()
-    trials, key = work.batch
+def gradient(work: Workload, segment: int | str | None = None) -> Callable[[], dict[str, Any]]:
+    """The jitted BPTT gradient of the batch, with whole trials or segments of them in memory."""
+    compiled, (trials, key) = jitted_gradient(work.circuit, segment), work.batch
+    return lambda: jax.block_until_ready(compiled(work.params, trials, key))
+
+
+def jitted_gradient(circuit: Circuit, segment: int | str | None = None) -> Any:
+    """``(params, trials, key) -> grads``, jitted."""
+    objective, rule = SquaredError(), BPTT(segment=segment)
 
     @jax.jit
     def compiled(params: Any, trials: Any, key: Any) -> Any:
         return rule.gradient(circuit, params, {}, trials, objective, key=key)[0]
 
-    return lambda: jax.block_until_ready(compiled(work.params, trials, key))
+    return compiled
 
 
 def updates(work: Workload, count: int, cores: int = 1, num_seeds: int = 1) -> Callable[[], SeedState]:

@@ -6,9 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from benchmarks.rows import Row
-from benchmarks.timing import Contender, Summary, interleave
-
-TOLERANCE = 1e-4
+from benchmarks.timing import Contender, Found, Samples, Summary, interleave
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,9 +15,9 @@ class Outcome:
 
     Attributes:
         name: of the row.
-        summary: times, or None where nothing was timed.
+        summary: times or the number found, or None where there is none.
         error: largest relative error of the two contenders against the reference; None where not compared.
-        note: why nothing was timed.
+        note: why there is none.
     """
 
     name: str
@@ -32,6 +30,7 @@ def measure(rows: Sequence[Row], repeats: int) -> list[Outcome]:
     """Outcomes of rows that share one case; a contender that fails or is wrong spoils its rows only."""
     names = dict.fromkeys(name for row in rows for name in (row.top, row.bottom) if name)
     contenders: dict[str, Contender] = {}
+    found: dict[str, Found] = {}
     errors: dict[str, float] = {}
     notes: dict[str, str] = {}
     try:
@@ -42,6 +41,9 @@ def measure(rows: Sequence[Row], repeats: int) -> list[Outcome]:
     for name in names:
         try:
             built = builders[name]()
+            if isinstance(built, Found):
+                found[name] = built
+                continue
             if built.error is not None:
                 errors[name] = built.error()
             built.run()
@@ -50,18 +52,28 @@ def measure(rows: Sequence[Row], repeats: int) -> list[Outcome]:
         except Exception as problem:  # whatever it is, other rows go on and this one says so
             notes[name] = f"failed: {type(problem).__name__}: {problem}".splitlines()[0]
         else:
-            if errors.get(name, 0.0) <= TOLERANCE:
+            error, allowed = errors.get(name, 0.0), built.tolerance
+            if error <= allowed:
                 contenders[name] = built
             else:
-                notes[name] = f"aborted: {name} is off the reference by {errors[name]:.1e} > {TOLERANCE:g}"
+                notes[name] = f"aborted: {name} is off the reference by {error:.1e} > {allowed:g}"
     samples = interleave(contenders, repeats) if contenders else None
-    return [_outcome(row, samples, errors, notes) for row in rows]
+    return [_outcome(row, samples, found, errors, notes) for row in rows]
 
 
-def _outcome(row: Row, samples: object, errors: dict[str, float], notes: dict[str, str]) -> Outcome:
+def _outcome(
+    row: Row,
+    samples: Samples | None,
+    found: dict[str, Found],
+    errors: dict[str, float],
+    notes: dict[str, str],
+) -> Outcome:
     both = [name for name in (row.top, row.bottom) if name]
     error = max((errors[name] for name in both if name in errors), default=None)
     note = next((notes[name] for name in both if name in notes), "")
     if note:
         return Outcome(row.name, None, error, note)
+    if row.top in found:
+        return Outcome(row.name, found[row.top].summary())
+    assert samples is not None
     return Outcome(row.name, samples.compare(row.top, row.bottom), error)

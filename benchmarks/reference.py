@@ -16,7 +16,7 @@ class Reference(NamedTuple):
         loss: mean over trials of the masked squared error.
         grads: by every parameter.
         sent: (time, trial, unit) rates r_{t−1} that reached the synapses.
-        credit: (time, trial, unit) δ_t = ∂L/∂u_t.
+        credit: (time, trial, unit) δ_t = ∂L/∂u_t of drives with recurrent synapses; gates side by side.
     """
 
     loss: float
@@ -27,11 +27,12 @@ class Reference(NamedTuple):
 
 def solve(work: Workload) -> Reference:
     """Run the batch forward and back."""
+    if work.gated:
+        from benchmarks import gated_reference
+
+        return gated_reference.solve(work)
     p = {name: np.asarray(value, float) for name, value in work.params.items()}
-    x, y, m, noise = (
-        array.astype(float)
-        for array in (*(work.arrays[k] for k in ("inputs", "targets", "mask")), work.drawn_noise)
-    )
+    x, noise = work.arrays["inputs"].astype(float), work.drawn_noise.astype(float)
     steps, trials, units = noise.shape
     alpha, current = work.alpha, work.form == "current"
     s = np.zeros((steps + 1, trials, units))
@@ -40,9 +41,7 @@ def solve(work: Workload) -> Reference:
         u[t] += (np.tanh(s[t]) if current else s[t]) @ p["recurrent"].T
         s[t + 1] = (1 - alpha) * s[t] + alpha * (u[t] if current else np.tanh(u[t]))
     r = np.tanh(s) if current else s
-    z = r[1:] @ p["readout"].T + p["readout_bias"]
-    weight = m / m.sum((0, 2))[:, None] / trials
-    error = 2 * weight * (z - y)
+    loss, error = judge(work, r[1:], p)
     slope = 1 - r[1:] ** 2 if current else 1 - np.tanh(u) ** 2
     delta, kept = np.zeros_like(u), np.zeros((trials, units))
     arriving = np.zeros((trials, units))
@@ -58,7 +57,15 @@ def solve(work: Workload) -> Reference:
         "readout": np.einsum("tbo,tbi->oi", error, r[1:], optimize=True),
         "readout_bias": error.sum((0, 1)),
     }
-    return Reference(float((weight * (z - y) ** 2).sum()), grads, r[:-1], delta)
+    return Reference(loss, grads, r[:-1], delta)
+
+
+def judge(work: Workload, rates: np.ndarray, p: dict[str, np.ndarray]) -> tuple[float, np.ndarray]:
+    """Loss, and its derivative by the outputs (time, trial, output), of rates (time, trial, unit)."""
+    y, m = (work.arrays[name].astype(float) for name in ("targets", "mask"))
+    z = rates @ p["readout"].T + p["readout_bias"]
+    weight = m / m.sum((0, 2))[:, None] / work.num_trials
+    return float((weight * (z - y) ** 2).sum()), 2 * weight * (z - y)
 
 
 def relative_error(found: dict[str, np.ndarray], wanted: dict[str, np.ndarray]) -> float:

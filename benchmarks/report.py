@@ -50,36 +50,37 @@ def line(row: Row, outcome: dict[str, Any]) -> str:
     if summary is None:
         return f"{row.name:<58}{'':>8}  {row.wish:<8}{outcome['note']}"
     low, _, middle, _, high = summary["spread"]
-    bottom = summary["bottom_ms"][1]
+    top, bottom = (summary[name][1] for name in ("top_ms", "bottom_ms"))
     return COLUMNS.format(
         row.name,
-        f"{summary['ratio']:.3f}",
+        f"{summary['value']:.3f}",
         row.wish,
-        VERDICTS[row.met(summary["ratio"])],
+        VERDICTS[row.met(summary["value"])],
         summary["num_repeats"],
-        f"{low:.3f} - {middle:.3f} - {high:.3f}",
-        f"{summary['top_ms'][1]:.2f}",
+        "" if np.isnan(top) else f"{low:.3f} - {middle:.3f} - {high:.3f}",
+        "" if np.isnan(top) else f"{top:.2f}",
         "" if np.isnan(bottom) else f"{bottom:.2f}",
         "" if error is None else f"{error:.0e}",
     )
 
 
 def dataset(rows: Sequence[Row], outcomes: Sequence[dict[str, Any]], quick: bool) -> xr.Dataset:
-    """All rows by name; NaN where a row was not timed, and then ``note`` says why."""
-    blank = {"ratio": np.nan, "spread": [np.nan] * 5, "top_ms": [np.nan] * 3, "bottom_ms": [np.nan] * 3}
+    """All rows by name; NaN where a row was not measured, and then ``note`` says why."""
+    blank = {"value": np.nan, "spread": [np.nan] * 5, "top_ms": [np.nan] * 3, "bottom_ms": [np.nan] * 3}
     found = [outcome["summary"] or {**blank, "num_repeats": 0} for outcome in outcomes]
     quantile = ("row", "quantile"), ("row", "quartile")
     verdicts = [
-        "" if outcome["summary"] is None else VERDICTS[row.met(outcome["summary"]["ratio"])]
+        "" if outcome["summary"] is None else VERDICTS[row.met(outcome["summary"]["value"])]
         for row, outcome in zip(rows, outcomes, strict=True)
     ]
     return xr.Dataset(
         {
-            "ratio": (
+            "value": (
                 "row",
-                [each["ratio"] for each in found],
-                {"long_name": "ratio of medians, top / bottom"},
+                [each["value"] for each in found],
+                {"long_name": "ratio of medians, top / bottom, or what quantity says"},
             ),
+            "quantity": ("row", [row.quantity for row in rows]),
             "goal": ("row", [np.nan if row.goal is None else row.goal for row in rows]),
             "direction": ("row", ["at most" if row.at_most else "at least" for row in rows]),
             "verdict": ("row", verdicts),
@@ -89,7 +90,7 @@ def dataset(rows: Sequence[Row], outcomes: Sequence[dict[str, Any]], quick: bool
             "num_repeats": ("row", [each["num_repeats"] for each in found]),
             "gradient_error": ("row", [np.nan if o["error"] is None else o["error"] for o in outcomes]),
             "top": ("row", [row.top for row in rows]),
-            "bottom": ("row", [row.bottom or "1 s" for row in rows]),
+            "bottom": ("row", [row.bottom or "" for row in rows]),
             "note": ("row", [outcome["note"] for outcome in outcomes]),
         },
         coords={

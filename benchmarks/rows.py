@@ -11,6 +11,7 @@ from typing import Any
 from benchmarks import cases
 
 SIZES = (64, 128, 256)
+SEGMENTED_STEPS = (125, 500, 2000, 8000)
 FLOOR_GOALS = {64: 2.0, 128: 1.4, 256: 1.2}
 
 
@@ -30,15 +31,17 @@ class Case:
 
 @dataclass(frozen=True)
 class Row:
-    """One line: the time of ``top`` as a multiple of the time of ``bottom``.
+    """One line: the time of ``top`` as a multiple of the time of ``bottom``, or another number.
 
     Attributes:
         name: what is measured, parts separated by blanks; ``--rows`` selects by it.
         case: where the contenders are.
-        top, bottom: names of contenders; without a bottom the row is the seconds of ``top``.
+        top, bottom: names of contenders; without a bottom the row is the seconds of ``top``, or the number
+            that the case finds under this name.
         goal: wanted value, or None for a row that only informs.
         at_most: whether the value should be at most the goal, or else at least.
         quick: whether a quick run has it.
+        quantity: what the value is: ``ratio``, ``seconds`` or ``exponent``.
     """
 
     name: str
@@ -48,6 +51,7 @@ class Row:
     goal: float | None = None
     at_most: bool = True
     quick: bool = True
+    quantity: str = "ratio"
 
     def met(self, value: float) -> bool | None:
         """Whether ``value`` meets the goal; None without a goal."""
@@ -86,7 +90,28 @@ def _steps() -> Iterator[Row]:
     for units in SIZES:
         at = case(cases.step, form="rate", num_units=units, tau=20.0)
         name = f"torch.nn.RNN / BPTT N={units} vanilla"
-        yield Row(name, at, "torch-rnn", "gradient", 1.5, at_most=False, quick=units == 128)
+        yield Row(name, at, "torch-layer", "gradient", 1.5, at_most=False, quick=units == 128)
+
+
+def _gated() -> Iterator[Row]:
+    for form, units in product(("lstm", "gru"), SIZES):
+        at = case(cases.step, form=form, num_units=units)
+        layer, often = form.upper(), units == 128
+        yield Row(f"torch.nn.{layer} / BPTT N={units}", at, "torch-layer", "gradient", 1.0, False, often)
+        yield Row(f"grad of scan / BPTT N={units} {layer}", at, "scan", "gradient", 1.5, False, often)
+        yield Row(f"BPTT gradient / floor N={units} {layer}", at, "gradient", "floor", quick=often)
+
+
+def _segments() -> Iterator[Row]:
+    for steps in SEGMENTED_STEPS[1:]:
+        at = case(cases.segments, num_steps=steps)
+        yield Row(f"segments / whole trial T={steps} N=128", at, "sqrt", "whole", 1.5, quick=steps == 500)
+    at = case(cases.memory, num_steps=SEGMENTED_STEPS)
+    for option, words, goal in (("sqrt", "in segments", 0.6), ("whole", "of whole trials", None)):
+        for source, which in (("peak", "peak memory"), ("planned", "memory XLA plans")):
+            name = f"exponent in T of {which} {words} N=128"
+            aim = goal if source == "peak" else None
+            yield Row(name, at, f"{option} {source}", None, aim, quick=False, quantity="exponent")
 
 
 def _others(task_names: tuple[str, ...]) -> Iterator[Row]:
@@ -101,16 +126,16 @@ def _others(task_names: tuple[str, ...]) -> Iterator[Row]:
         at = case(cases.trials, task=name)
         yield Row(f"64 trials / BPTT N=128 {name}", at, "trials", "gradient", 0.05)
     at = case(cases.processes)
-    yield Row("seconds of throughtime --help", at, "help", None, 0.5)
-    yield Row("seconds of import throughtime", at, "import", None)
-    yield Row("seconds of bare python", at, "bare", None)
+    yield Row("seconds of throughtime --help", at, "help", None, 0.5, quantity="seconds")
+    yield Row("seconds of import throughtime", at, "import", None, quantity="seconds")
+    yield Row("seconds of bare python", at, "bare", None, quantity="seconds")
 
 
 def table() -> tuple[Row, ...]:
     """All rows, names unique."""
     from throughtime import tasks
 
-    return (*_steps(), *_others(tasks.names()))
+    return (*_steps(), *_gated(), *_segments(), *_others(tasks.names()))
 
 
 def select(pattern: str | None = None, quick: bool = False) -> tuple[Row, ...]:

@@ -1,4 +1,4 @@
-"""Interleaved timing: the drift of a shared machine hits every contender alike."""
+"""Interleaved timing, so that the drift of a shared machine hits every contender alike; and other numbers."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+TOLERANCE = 1e-4
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -18,25 +20,39 @@ class Contender:
         run: does the work and returns when it is done.
         error: relative error of its result against the reference, or None where nothing is compared.
         count: steps of work in one run; times are per step.
+        tolerance: largest error that is allowed.
     """
 
     run: Callable[[], Any]
     error: Callable[[], float] | None = None
     count: int = 1
+    tolerance: float = TOLERANCE
+
+
+@dataclass(frozen=True)
+class Found:
+    """A number that a case finds by itself, not by timing contenders in turn, such as an exponent."""
+
+    value: float
+
+    def summary(self) -> Summary:
+        """The number as a summary without times."""
+        missing = (float("nan"),) * 3
+        return Summary(self.value, (self.value,) * 5, missing, missing, 1)
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Times of two contenders as a ratio, ``top / bottom``.
+    """Times of two contenders as a ratio, ``top / bottom``; or one number.
 
     Attributes:
-        ratio: of the medians.
+        value: ratio of the medians, or the number.
         spread: minimum, lower quartile, median, upper quartile, maximum of the ratios within each round.
-        top_ms, bottom_ms: lower quartile, median and upper quartile of each, in ms (NaN without a bottom).
+        top_ms, bottom_ms: lower quartile, median and upper quartile of each, in ms; NaN if not timed.
         num_repeats: rounds.
     """
 
-    ratio: float
+    value: float
     spread: tuple[float, ...]
     top_ms: tuple[float, ...]
     bottom_ms: tuple[float, ...]
@@ -57,7 +73,7 @@ class Samples:
         quartiles = [25, 50, 75]
         under = np.full(3, np.nan) if bottom is None else 1e3 * np.percentile(below, quartiles)
         return Summary(
-            ratio=float(np.median(above) / np.median(below)),
+            value=float(np.median(above) / np.median(below)),
             spread=tuple(map(float, spread)),
             top_ms=tuple(map(float, 1e3 * np.percentile(above, quartiles))),
             bottom_ms=tuple(map(float, under)),

@@ -1,4 +1,4 @@
-"""What is computed: one batch of cue-set-go trials, 150 steps, through a leaky tanh circuit."""
+"""What is computed: one batch of cue-set-go trials, 150 steps, through a leaky or a gated circuit."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from throughtime import keys, tasks
-from throughtime.circuits import Circuit, Dense, Leaky, for_task
+from throughtime.circuits import GRU, LSTM, Circuit, Dense, Leaky, for_task
 from throughtime.objectives import SquaredError
 from throughtime.rules import BPTT
 from throughtime.training.plan import Plan, SeedState
 from throughtime.training.update import make_trials, start
 
 DT_MS, TAU_MS, NOISE_SD = 20.0, 100.0, 0.05
+GATED = {"lstm": LSTM, "gru": GRU}
 
 
 @cache
@@ -31,7 +32,7 @@ class Workload:
     """Sizes of a training step, and from them everything the contenders need.
 
     Attributes:
-        form: of the leaky dynamics, ``current`` or ``rate``.
+        form: of leaky units, ``current`` or ``rate``; or gated units, ``lstm`` or ``gru`` (reset after).
         num_units, num_trials, num_steps: N, B, T.
         noise: whether the circuit has recurrent noise.
         tau: time constant of the units, ms; equal to the step of 20 ms it gives a vanilla circuit.
@@ -43,6 +44,11 @@ class Workload:
     num_steps: int = 150
     noise: bool = False
     tau: float = TAU_MS
+
+    @property
+    def gated(self) -> bool:
+        """Whether units have gates."""
+        return self.form in GATED
 
     @property
     def alpha(self) -> float:
@@ -58,11 +64,11 @@ class Workload:
 
     @cached_property
     def circuit(self) -> Circuit:
-        """Leaky tanh units, dense weights of gain 1."""
+        """Leaky tanh units, or gated ones; dense weights of gain 1."""
         return for_task(
             self.task,
             self.num_units,
-            dynamics=Leaky(tau=self.tau, form=self.form),
+            dynamics=GATED[self.form]() if self.gated else Leaky(tau=self.tau, form=self.form),
             recurrent=Dense(gain=1.0),
             noise=NOISE_SD if self.noise else 0.0,
         )

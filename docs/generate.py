@@ -32,6 +32,7 @@ MODULES = (
 FIGURES = {
     "working_memory": "results/demo-delayed-match-to-sample.nc",
     "timing": "results/demo-cue-set-go.nc",
+    "gradient_anatomy": "evidence/gradient_anatomy.nc",
 }
 
 
@@ -249,7 +250,7 @@ def perfect_trial(task: Any) -> xr.Dataset:
 
 
 def figures_part(folder: Path) -> str:
-    """The figures, drawn from the records of ``make demo`` where these are there."""
+    """The figures, drawn from their records where these are there."""
     text = []
     for name, record in FIGURES.items():
         script = ROOT / "figures" / f"{name}.py"
@@ -262,7 +263,8 @@ def figures_part(folder: Path) -> str:
             text += [f"![{title}](generated/{name}.svg)", ""]
         else:
             text += [
-                f"(`make demo` writes `{record}`; built after that, the manual shows the figure here.)",
+                f"(`make {'demo' if record.startswith('results/') else 'evidence'}` writes `{record}`; built "
+                "after that, the manual shows the figure here.)",
                 "",
             ]
         text += [legend, "", f"`throughtime figure {name}` or `python figures/{name}.py` draws it again.", ""]

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from benchmarks import floor, library, reference, scan
+from benchmarks.eager_torch import as_circuit
 from benchmarks.workload import Workload
+from throughtime.circuits import to_torch
 
 CASES = [(form, noise) for form in ("current", "rate") for noise in (False, True)]
 TOLERANCE = 1e-5
@@ -30,14 +32,17 @@ def test_the_trials_of_a_workload_fill_its_steps():
     assert trials.valid.all()
     assert (trials.mask.sum((1, 2)) > 0).all()
 
-    work = workload("rate", noise=True)
+
+@pytest.mark.parametrize(("form", "noise"), [("rate", True), ("lstm", False), ("gru", False)])
+def test_the_reference_has_the_slopes_of_its_loss(form, noise):
+    work = workload(form, noise)
     wanted = reference.solve(work).grads
     rng = np.random.default_rng(0)
     for name, value in work.params.items():
         direction = rng.normal(size=value.shape)
         losses = []
         for sign in (1, -1):
-            moved = workload("rate", noise=True)
+            moved = workload(form, noise)
             moved.__dict__["params"] = {
                 **work.params,
                 name: np.asarray(value, float) + sign * 1e-5 * direction,
@@ -79,15 +84,51 @@ def test_torch_computes_the_gradient(solved):
     assert reference.relative_error(grads, wanted.grads) < TOLERANCE
 
 
-def test_the_vanilla_module_of_torch_computes_the_gradient():
+@pytest.mark.parametrize("form", ["rate", "lstm", "gru"])
+def test_a_layer_of_torch_computes_the_gradient(form):
     pytest.importorskip("torch")
     from benchmarks import eager_torch
 
-    work = workload("rate", tau=20.0)
-    grads = eager_torch.vanilla(work)()
-    assert reference.relative_error(grads, reference.solve(work).grads) < TOLERANCE
+    work = workload(form, tau=20.0)
+    wanted = reference.solve(work).grads
+    run, named = eager_torch.layer(work)
+    grads = named(run())
+    assert grads.keys() == wanted.keys()
+    assert reference.relative_error(grads, wanted) < TOLERANCE
+
+
+def test_what_no_layer_of_torch_computes_is_refused():
+    pytest.importorskip("torch")
+    from benchmarks import eager_torch
+
     with pytest.raises(ValueError, match="expected the rate form with tau = dt"):
-        eager_torch.vanilla(workload("current"))
+        eager_torch.layer(workload("current"))
+    with pytest.raises(ValueError, match="layers have no noise"):
+        eager_torch.layer(workload("lstm", noise=True))
+
+
+@pytest.mark.parametrize("form", ["lstm", "gru"])
+def test_slopes_of_a_layer_are_put_in_the_circuits_order(form):
+    """Without torch: what ``to_torch`` writes comes back."""
+    work = workload(form)
+    rng = np.random.default_rng(0)
+    params = {name: rng.normal(size=value.shape) for name, value in work.params.items()}
+    layer = to_torch(work.circuit, params)
+    found = as_circuit(work, {**layer, **{name: params[name] for name in ("readout", "readout_bias")}})
+    assert found.keys() == params.keys()
+    assert reference.relative_error(found, params) < 1e-6
+
+
+@pytest.mark.parametrize("segment", [None, "sqrt"])
+@pytest.mark.parametrize("form", ["lstm", "gru"])
+def test_gated_contenders_compute_the_gradient(form, segment):
+    work = workload(form)
+    wanted = reference.solve(work).grads
+    assert reference.relative_error(library.gradient(work, segment)(), wanted) < TOLERANCE
+    if segment is None:
+        grads = scan.gradient(work)(work.params, *work.arrays.values(), jax.random.key(0))
+        assert grads.keys() == wanted.keys()
+        assert reference.relative_error(grads, wanted) < TOLERANCE
 
 
 def test_a_baseline_given_a_key_draws_noise_of_the_circuits_size():
@@ -102,13 +143,16 @@ def test_a_baseline_given_a_key_draws_noise_of_the_circuits_size():
     assert drawn.std() == pytest.approx(work.noise_scale, rel=0.02)
 
 
-def test_the_last_product_of_the_floor_is_the_recurrent_gradient(solved):
-    work, wanted = solved
+@pytest.mark.parametrize("form", ["current", "lstm", "gru"])
+def test_the_last_product_of_the_floor_is_the_recurrent_gradient(form):
+    work = workload(form)
+    wanted = reference.solve(work)
     grad = floor.products(np.asarray(work.params["recurrent"]), wanted.sent, wanted.credit)()
     assert reference.relative_error({"recurrent": grad}, wanted.grads) < TOLERANCE
 
 
-def test_the_floor_makes_six_b_t_n_squared_operations(monkeypatch):
+@pytest.mark.parametrize("gates", [1, 3])
+def test_the_floor_makes_six_b_t_n_squared_operations_for_every_gate(gates, monkeypatch):
     trials, steps, units = 5, 12, 8
     made = []
     multiply = np.matmul
@@ -117,11 +161,13 @@ def test_the_floor_makes_six_b_t_n_squared_operations(monkeypatch):
         made.append(2 * a.shape[0] * a.shape[1] * b.shape[1])
         return multiply(a, b, out=out)
 
-    run = floor.products(np.eye(units), *np.zeros((2, steps, trials, units)))
+    weights = np.zeros((units, units) if gates == 1 else (gates, units, units))
+    sent, credit = np.zeros((steps, trials, units)), np.zeros((steps, trials, gates * units))
+    run = floor.products(weights, sent, credit)
     monkeypatch.setattr(np, "matmul", counting)
-    run()
+    assert run().shape == weights.shape
     assert len(made) == 2 * steps + 1
-    assert sum(made) == floor.flop(trials, steps, units) == 6 * trials * steps * units**2
+    assert sum(made) == floor.flop(trials, steps, units, gates) == 6 * trials * steps * gates * units**2
 
 
 def test_relative_error_sees_a_wrong_array():

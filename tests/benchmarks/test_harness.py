@@ -13,7 +13,7 @@ from benchmarks import __main__ as bench
 from benchmarks import child, report
 from benchmarks.measure import measure
 from benchmarks.rows import Case, Row, select, table
-from benchmarks.timing import Contender, interleave
+from benchmarks.timing import Contender, Found, interleave
 
 
 class Clock:
@@ -123,6 +123,23 @@ def test_a_wrong_missing_or_failing_contender_spoils_its_row_alone(outcomes):
     assert nan.note.startswith("aborted: nan is off the reference by nan")
     assert absent.note == "not run: no_such_package_anywhere not installed"
     assert broken.note == "failed: RuntimeError: it broke"
+
+
+def test_a_number_a_case_finds_is_a_row_without_times():
+    case = Case(lambda: {"found": lambda: Found(0.55), "timed": lambda: Contender(lambda: None)})
+    number = Row("exponent", case, "found", None, 0.6, quantity="exponent")
+    both = [number, Row("seconds", case, "timed", None, quantity="seconds")]
+    outcomes = [dataclasses.asdict(outcome) for outcome in measure(both, repeats=2)]
+    assert outcomes[0]["summary"]["value"] == 0.55
+    assert outcomes[1]["summary"]["num_repeats"] == 2
+    text = report.line(number, outcomes[0])
+    assert "0.550" in text
+    assert " met " in text
+    assert "nan" not in text
+    data = report.dataset(both, outcomes, quick=False)
+    assert data.quantity.values.tolist() == ["exponent", "seconds"]
+    assert data.verdict.values.tolist() == ["met", ""]
+    assert np.isnan(data.top_ms.values[0]).all()
 
 
 def test_a_case_that_cannot_be_built_says_why():

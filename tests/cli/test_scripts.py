@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -128,7 +129,7 @@ def test_figures_that_cannot_be_drawn(trained: Path, place: Path, refused: Calla
 def test_listings_of_files(place: Path, call: Call) -> None:
     status, told, err = call("list", "experiments")
     assert (status, err) == (0, "")
-    assert "count_three  Counts to three.\n" in told
+    assert re.search(r"^count_three +Counts to three\.$", told, re.MULTILINE)
     assert "More about it" not in told
     assert call("list", "experiments", "count-three")[1] == "Counts to three.\n\nMore about it.\n"
     listed = call("list", "figures")[1]

@@ -10,11 +10,16 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from tests.figures import studies
 from tests.plotting import synthetic
 from throughtime.plotting import style
 
 FOLDER = Path(__file__).parents[2] / "figures"
-SOURCES = {"working_memory": synthetic.working_memory, "timing": synthetic.timing}
+SOURCES = {
+    "working_memory": synthetic.working_memory,
+    "timing": synthetic.timing,
+    "gradient_anatomy": studies.gradient_anatomy,
+}
 
 
 def script(name: str):
@@ -39,7 +44,7 @@ def test_every_script_is_tested():
 def test_declares_its_name_and_record(drawn):
     module, page = drawn
     assert Path(module.__file__).stem == module.NAME
-    assert module.RECORDS.startswith("results/")
+    assert module.RECORDS.startswith(("results/", "evidence/"))
     assert isinstance(page, Figure)
     assert page.get_figwidth() * 25.4 == pytest.approx(style.PAGE_MM)
 
@@ -77,7 +82,7 @@ def test_no_text_leaves_the_page_and_all_is_legible(drawn):
 def test_panels_carry_letters_in_order(drawn):
     _, page = drawn
     letters = sorted(t.get_text() for t in everything(page) if t.get_fontweight() == "bold")
-    assert letters == list("abcdefgh")[: len(letters)]
+    assert letters == list("abcdefghi")[: len(letters)]
     assert len(letters) >= 5
 
 
@@ -89,6 +94,16 @@ def test_no_axes_overlap(drawn):
             width = min(one.x1, other.x1) - max(one.x0, other.x0)
             height = min(one.y1, other.y1) - max(one.y0, other.y0)
             assert not (width > 1 and height > 1)
+
+
+def test_no_axes_are_squeezed(drawn):
+    _, page = drawn
+    for ax in page.axes:
+        if ax.get_label() == "<colorbar>":
+            continue
+        box = ax.get_window_extent()
+        assert box.width / page.dpi * 25.4 > 15, ax.get_ylabel()
+        assert box.height / page.dpi * 25.4 > 8, ax.get_ylabel()
 
 
 def test_main_reads_a_file_and_writes_both_formats(tmp_path, monkeypatch, capsys):

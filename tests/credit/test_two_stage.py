@@ -51,6 +51,8 @@ def test_penalties_tiles_and_a_warm_up_against_finite_differences():
 
 
 def test_the_two_resets_differ():
+    assert before().bptt_only
+    assert not small_circuit("rate").bptt_only
     params = random_params(before())
     after = dataclasses.replace(before(), dynamics=GRU(reset="after"))
     split = {

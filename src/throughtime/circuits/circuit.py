@@ -155,6 +155,11 @@ class Circuit:
         return tuple(sorted(jax.eval_shape(lambda key: self.init(key=key), jax.random.key(0))))
 
     @property
+    def bptt_only(self) -> bool:
+        """Whether only backpropagation through time trains it: its dynamics has no recursion of drives."""
+        return self.dynamics.two_stage
+
+    @property
     def untrained(self) -> tuple[str, ...]:
         """Parameters that no rule trains: ``fixed``, and weights the connectivity declares fixed."""
         return tuple(dict.fromkeys((*self.fixed, *self.recurrent.fixed_params)))

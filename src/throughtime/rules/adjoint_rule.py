@@ -71,7 +71,7 @@ class AdjointRule(Rule):
         """
         trial_keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(trials.inputs.shape[0]))
         self.refuse(circuit, objective)
-        if circuit.dynamics.two_stage:
+        if circuit.bptt_only:
             grads, info = plain.gradient(
                 circuit, params, trials, objective, trial_keys=trial_keys, initial=carry
             )
@@ -100,7 +100,7 @@ class AdjointRule(Rule):
         """
         exact = type(self.transport) is Exact and type(self.feedback) is Symmetric
         name, dynamics = type(self).__name__, type(circuit.dynamics).__name__
-        if circuit.dynamics.two_stage:
+        if circuit.bptt_only:
             if not exact:
                 raise ValueError(
                     f"{name}: {dynamics} with the reset before the synapses has no recursion of drives: "

@@ -115,8 +115,6 @@ def test_the_battery_can_fail(monkeypatch):
     from throughtime.credit import adjoint
 
     original = adjoint.send_back
-    monkeypatch.setattr(
-        adjoint, "send_back", lambda d, g, matrix, credit: 1.01 * original(d, g, matrix, credit)
-    )
+    monkeypatch.setattr(adjoint, "send_back", lambda d, matrix, credit: 1.01 * original(d, matrix, credit))
     with pytest.raises(AssertionError, match=r"recurrent|bias|input"):
         battery.check_gradients(pair("leaky current", "dense"))

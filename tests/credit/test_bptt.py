@@ -239,9 +239,7 @@ def test_planted_mistakes_are_seen(mutant, monkeypatch):
         )
     else:
         original = adjoint.send_back
-        monkeypatch.setattr(
-            adjoint, "send_back", lambda d, g, matrix, credit: original(d, g, matrix.T, credit)
-        )
+        monkeypatch.setattr(adjoint, "send_back", lambda d, matrix, credit: original(d, matrix.T, credit))
     assert relative(bptt(circuit, params, trials, anew=True)[0], wanted) > 1e-3
 
 

@@ -8,7 +8,7 @@ arrays, computed element by element, which costs several times the matrix produc
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -70,6 +70,34 @@ def _operator(name: str) -> Any:
 
 for _name in ("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "matmul", "neg"):
     setattr(Gates, f"__{_name}__", _operator(f"__{_name}__"))
+
+
+class Joined(NamedTuple):
+    """Credit of several drives, the recurrent ones side by side: one product and one store a step.
+
+    Attributes:
+        fed: (…, recurrent gate · unit), drives that recurrent synapses feed.
+        others: (…, unit) each, the other drives in their order.
+    """
+
+    fed: Array
+    others: tuple[Array, ...]
+
+
+def join(credit: Any, recurrent_drives: tuple[int, ...]) -> Any:
+    """Credit of :class:`Gates` as :class:`Joined`; that of a single drive as it is."""
+    if not isinstance(credit, Gates):
+        return credit
+    others = [each for gate, each in enumerate(credit.each) if gate not in recurrent_drives]
+    return Joined(jnp.concatenate([credit.each[gate] for gate in recurrent_drives], axis=-1), tuple(others))
+
+
+def of_gates(made: Any, recurrent_drives: tuple[int, ...], num_drives: int) -> list[Array]:
+    """What was made of :class:`Joined` arrays, (gate · unit, …) and (unit, …), for each drive."""
+    each = iter(jnp.split(made.fed, len(recurrent_drives)))
+    fed = {gate: next(each) for gate in recurrent_drives}
+    rest = iter(made.others)
+    return [fed[gate] if gate in fed else next(rest) for gate in range(num_drives)]
 
 
 def split(values: Array, num_drives: int) -> Any:

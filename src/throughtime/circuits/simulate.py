@@ -92,14 +92,14 @@ def on_all_drives(each: list[Array], drives: tuple[int, ...], num_drives: int) -
     )
 
 
-def send_back(dynamics: Dynamics, drives: tuple[int, ...], matrix: Array, credit: Any) -> Array:
-    """``Σ_g (Wᵍ)ᵀ δᵍ``: what arrives at the sources, (…, presynaptic), from credit of the drives."""
+def send_back(dynamics: Dynamics, matrix: Array, credit: Any) -> Array:
+    """``Σ_g (Wᵍ)ᵀ δᵍ``: what arrives at the sources, (…, presynaptic), from credit of the drives.
+
+    With several drives the credit is :class:`~throughtime.circuits.gates.Joined`.
+    """
     if dynamics.num_drives == 1:
         return credit @ matrix
-    return sum(
-        (credit[gate] @ one for gate, one in zip(drives[1:], matrix[1:], strict=True)),
-        credit[drives[0]] @ matrix[0],
-    )
+    return credit.fed @ matrix.reshape(-1, matrix.shape[-1])
 
 
 def masked_local(circuit: Circuit, params: Params, state: State, drive: Array, valid: Array) -> State:

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from throughtime.circuits.gates import joint
+from throughtime.circuits import gates
 from throughtime.circuits.simulate import masked_local, send_back, separate_readout
 from throughtime.credit.span import SLIDING, Span
 
@@ -47,7 +47,7 @@ class Arriving(NamedTuple):
     """Credit on its way from one step to the one before it; with a sliding window, one for each age.
 
     Attributes:
-        delta: δ_{t+1}, ([age,] trial, unit), for several gates one such array each.
+        delta: δ_{t+1}, ([age,] trial, unit); for several drives :class:`~throughtime.circuits.gates.Joined`.
         kept: A_{t+1}ᵀ λ_{t+1}, variables ([age,] trial, unit).
     """
 
@@ -59,7 +59,7 @@ class Credit(NamedTuple):
     """Result of the recursion.
 
     Attributes:
-        drive: δ, (time, trial, unit), for several gates one such array each.
+        drive: δ, (time, trial, unit); for several drives :class:`~throughtime.circuits.gates.Joined`.
         state: λ, variables (time, trial, unit), where asked for, else None.
         arriving: what leaves the first step towards the initial state.
         own: gradients of the dynamics' own parameters, summed over trials; the part of the initial state's
@@ -117,9 +117,10 @@ def local_functions(circuit: Circuit, params: Params) -> Local:
     return Local(own, local, rate, None if readout is None else read)
 
 
-def no_credit(unfolded: Unfolded, span: Span | None = None) -> Arriving:
+def no_credit(circuit: Circuit, unfolded: Unfolded, span: Span | None = None) -> Arriving:
     """What arrives at the last step of a trial: nothing."""
     nothing = jax.tree.map(lambda each: jnp.zeros_like(each[0]), unfolded.drives)
+    nothing = gates.join(nothing, circuit.dynamics.recurrent_drives)
     zero = Arriving(nothing, jax.tree.map(jnp.zeros_like, unfolded.initial))
     if span is None or span.kind != SLIDING:
         return zero
@@ -158,7 +159,7 @@ def send_credit(
     blocks = span is not None and not sliding
 
     def through_synapses(delta: Any) -> Array | None:
-        return None if transport is None else send_back(dynamics, dynamics.recurrent_drives, transport, delta)
+        return None if transport is None else send_back(dynamics, transport, delta)
 
     few = (
         direct is None and errors.shape[-1] <= UNROLLED_OUTPUTS
@@ -188,6 +189,7 @@ def send_credit(
             total = jax.tree.map(jnp.add, total, own_part)
         _, pull = jax.vjp(lambda own, state, drive: local(own, state, drive, valid), own, before, drive)
         own_part, earlier, delta = pull(kept)
+        delta = gates.join(delta, dynamics.recurrent_drives)
         total = jax.tree.map(jnp.add, total, own_part)
         return (Arriving(delta, earlier), total), (delta, kept if record else None)
 
@@ -212,6 +214,7 @@ def send_credit(
             total = jax.tree.map(lambda one, part: one + part.sum(0), total, own_part)
         _, pull = jax.vjp(lambda own, state, drive: local(own, state, drive, valid), own, before, drive)
         own_part, earlier, delta = jax.vmap(pull)(kept)
+        delta = gates.join(delta, dynamics.recurrent_drives)
         total = jax.tree.map(lambda one, part: one + part.sum(0), total, own_part)
         travelling = jax.tree.map(lambda leaf: leaf[:-1], Arriving(delta, earlier))
         return (travelling, total), (jax.tree.map(lambda each: each.sum(0), delta), None)
@@ -219,7 +222,7 @@ def send_credit(
     before = jax.tree.map(
         lambda first, rest: jnp.concatenate([first[None], rest[:-1]]), unfolded.initial, unfolded.states
     )
-    start = no_credit(unfolded, span) if arriving is None else arriving
+    start = no_credit(circuit, unfolded, span) if arriving is None else arriving
     linked = span.linked(first, len(unfolded.valid)) if blocks and span is not None else None
     sequence = (injected, before, unfolded.states, unfolded.drives, unfolded.valid, linked)
     zero = jax.tree.map(jnp.zeros_like, own)
@@ -256,24 +259,37 @@ def initial_credit(
         return arriving.kept, zero
     dynamics = circuit.dynamics
     _, pull = jax.vjp(rate, own, initial)
-    own_part, state_part = pull(send_back(dynamics, dynamics.recurrent_drives, transport, arriving.delta))
+    own_part, state_part = pull(send_back(dynamics, transport, arriving.delta))
     return jax.tree.map(jnp.add, arriving.kept, state_part), own_part
+
+
+def over_steps(left: Array, right: Array) -> Array:
+    """``Σ left rightᵀ`` over (time, trial), as one product.
+
+    An einsum would first copy both operands in another order.
+    """
+    return jax.lax.dot_general(left, right, (((0, 1), (0, 1)), ((), ())))
 
 
 def effective_gradients(circuit: Circuit, unfolded: Unfolded, credit: Credit, errors: Array) -> Params:
     """Gradients by effective weights: one product over (time × trial) for each array."""
     dynamics, delta = circuit.dynamics, credit.drive
-
-    def product(drives: tuple[int, ...], sources: Array) -> Array:
-        if dynamics.num_drives == 1:
-            return jnp.einsum("tbi,tbj->ij", delta, sources)
-        return jnp.stack([jnp.einsum("tbi,tbj->ij", delta[gate], sources) for gate in drives])
-
+    by_weights = jax.tree.map(lambda one: over_steps(one, unfolded.inputs), delta)
+    by_bias = jax.tree.map(lambda one: one.sum((0, 1)), delta)
+    if dynamics.num_drives == 1:
+        recurrent = over_steps(delta, unfolded.sent)
+    else:
+        recurrent = over_steps(delta.fed, unfolded.sent)
+        recurrent = recurrent.reshape(len(dynamics.recurrent_drives), -1, recurrent.shape[-1])
+        drives = (dynamics.recurrent_drives, dynamics.num_drives)
+        each = gates.of_gates(by_weights, *drives)
+        by_weights = jnp.stack([each[gate] for gate in dynamics.input_drives])
+        by_bias = jnp.stack(gates.of_gates(by_bias, *drives))
     return {
-        "recurrent": product(dynamics.recurrent_drives, unfolded.sent),
-        "input": product(dynamics.input_drives, unfolded.inputs),
-        "bias": joint(jax.tree.map(lambda each: each.sum((0, 1)), delta)),
-        "readout": jnp.einsum("tbo,tbi->oi", errors, unfolded.read),
+        "recurrent": recurrent,
+        "input": by_weights,
+        "bias": by_bias,
+        "readout": over_steps(errors, unfolded.read),
         "readout_bias": errors.sum((0, 1)),
     }
 

@@ -197,7 +197,7 @@ def by_segments(way: Way, batch: Trial, keys: Array, before: State, share: Array
         unfolded, _ = run(before, jnp.zeros((), jnp.int32))
         credit = send_credit(circuit, params, unfolded, errors[0], feedback, transport, span=span)
         return (
-            no_credit(unfolded, span),
+            no_credit(circuit, unfolded, span),
             effective_gradients(circuit, unfolded, credit, errors[0]),
             credit.own,
         )

@@ -20,6 +20,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import jax
 import xarray as xr
 from _anatomy_plan import FULL, QUICK, Cell, Form, cells
 from _anatomy_record import combine, measure, read
@@ -69,6 +70,7 @@ class Study:
                     return False
                 print(f"{cell.name} …", flush=True)
                 data = measure(cell, self.folder)
+                jax.clear_caches()  # hundreds of compiled programs exceed what one process may map
                 self.measured += 1
             self.found[cell] = data
         return True

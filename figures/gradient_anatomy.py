@@ -199,7 +199,10 @@ def _before_and_after(trained: xr.Dataset, ax: Any) -> None:
         )  # fmt: skip
     lag_axis(ax)
     task, lag = labels(trained["task"])[0].replace("-", " "), int(trained["condition"][middle])
-    plotting.marks.note(ax, f"{task}, blank {lag}\ndashed: before training", corner="lower left")
+    words = f"{task}, blank {lag}\ndashed: before training"
+    ax.text(
+        0.0, 1.02, words, transform=ax.transAxes, va="bottom", color=style.GREY, fontsize=6
+    ).set_in_layout(False)
 
 
 def _cost(memory: xr.Dataset, left: Any, right: Any) -> None:
@@ -241,7 +244,7 @@ def _initial_norm(trained: xr.Dataset, ax: Any) -> None:
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlim(SHOWN[0] / 4, 1e4)
-    low = 0.6 * max(
+    low = 0.3 * max(
         1.0, float(trained["criterion_update"].where(trained["criterion_update"] > 0).min().fillna(budget))
     )
     ax.set_ylim(low, never * 1.5)

@@ -20,7 +20,7 @@ import xarray as xr
 import throughtime as tt
 from throughtime import keys
 from throughtime.plotting import style
-from throughtime.results import schema
+from throughtime.results import labels, schema
 from throughtime.results.evaluation import evaluation_dataset
 from throughtime.training import EvaluationRecord
 
@@ -46,6 +46,7 @@ def write_all(folder: Path) -> None:
         parts / "rules.md": rules_part(),
         parts / "dynamics.md": members_part(tt.circuits.DYNAMICS),
         parts / "connectivity.md": members_part(tt.circuits.CONNECTIVITY),
+        parts / "lags.md": lags_part(),
         parts / "variables.md": variables_part(),
         parts / "options.md": options_part(),
         parts / "figures.md": figures_part(folder),
@@ -158,6 +159,25 @@ def members_part(members: dict[str, Any]) -> str:
         for name, kind in members.items()
     ]
     return table(("name", "class", "what it is", "fields"), rows)
+
+
+def lags_part() -> str:
+    """Seeds at criterion, and the median of the measure, of every circuit at every lag of the record."""
+    trained = tt.results.load_tree(ROOT / "evidence" / "gradient_anatomy.nc")["trained"].to_dataset()
+    tasks, circuits = labels(trained["task"]), labels(trained["option"])
+    text = []
+    for index, task in enumerate(tasks):
+        name = next(str(one) for one, array in trained.data_vars.items() if array.attrs.get("task") == index)
+        median = trained[name].median("seed").values
+        reached = (trained["criterion_update"].isel(task=index) >= 0).sum("seed").values
+        rows = [
+            (f"`{circuit}`", *(f"{value:.3f} ({count})" for value, count in zip(*both, strict=True)))
+            for circuit, *both in zip(circuits, median, reached, strict=True)
+        ]
+        head = (name.replace("_", " "), *(f"{lag} slots" for lag in trained["condition"].values))
+        text += [f"`{task}`, median of {trained.sizes['seed']} seeds (seeds at the criterion):", ""]
+        text += [table(head, rows), ""]
+    return "\n".join(text)
 
 
 def variables_part() -> str:

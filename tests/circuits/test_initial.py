@@ -120,6 +120,22 @@ def test_masks_and_signs_of_input_and_readout():
     assert not np.asarray(grads["readout"])[~readout_mask].any()
 
 
+def test_behind_a_mask_a_target_s_weights_are_scaled_by_its_own_sources():
+    mask = np.arange(400)[None, :] < np.array([[400], [100]])
+    circuit = Circuit(8, 400, 2, readout_mask=mask, input_mask=np.arange(8)[None, :] < np.full((400, 1), 2))
+    weights = circuit.weights(circuit.init(key=jax.random.key(0)))
+    for row, sources in enumerate((400, 100)):
+        spread = np.asarray(weights.readout)[row, :sources].std()
+        assert spread == pytest.approx(1 / np.sqrt(sources), rel=0.2)
+    assert np.asarray(weights.input)[:, :2].std() == pytest.approx(1 / np.sqrt(2), rel=0.1)
+
+
+def test_noise_of_a_segment_begins_at_an_even_step():
+    circuit = small_circuit("rate", noise=0.1)
+    with pytest.raises(ValueError, match="first 3 is odd; begin at an even step"):
+        circuit.noise(jax.random.key(0), 4, 3)
+
+
 def test_fixed_parameters_move_under_no_optimiser():
     task = tt.tasks.make("cue-set-go", dt=50.0)
     circuit = tt.circuits.for_task(task, num_units=6, fixed=("input", "bias"))

@@ -8,10 +8,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.flatten_util import ravel_pytree
 
 import throughtime as tt
 from tests.factories import random_params, random_trials, small_circuit
 from tests.oracles import finite_differences, norm, relative
+from throughtime.circuits import GRU, Adaptive, Leaky
 from throughtime.circuits.simulate import forward
 from throughtime.credit import vanishing
 from throughtime.credit.adjoint import send_credit
@@ -80,43 +82,60 @@ def frozen(circuit, params, trials, errors_of):
     return unfolded, credit.state
 
 
-@pytest.mark.parametrize("form", ["current", "rate"])
-def test_vanishing_gradient_penalty_against_finite_differences(form):
+OWN = Leaky(tau=60.0, form="rate", activation="softplus", tau_range=(25.0, 200.0))
+STEPPED = {
+    # circuit, and the parameters on which its step's Jacobian depends
+    "current": (small_circuit("current", "softplus"), ("recurrent",)),
+    "rate": (small_circuit("rate", "softplus"), ("recurrent", "input", "bias")),
+    "own tau": (dataclasses.replace(small_circuit("rate"), dynamics=OWN), ("recurrent", "bias", "tau_logit")),
+    "gru": (dataclasses.replace(small_circuit("rate"), dynamics=GRU()), ("recurrent", "input", "bias")),
+    "two variables": (
+        dataclasses.replace(small_circuit("rate"), dynamics=Adaptive(tau=60.0, activation="softplus")),
+        ("recurrent",),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STEPPED)
+def test_vanishing_gradient_penalty_against_finite_differences(name):
     """States and credits are constants of the penalty; its gradient is that of the step's Jacobian."""
-    circuit = small_circuit(form, "softplus")
+    circuit, blocks = STEPPED[name]
     params, trials, key = random_params(circuit), random_trials(), jax.random.key(0)
     strength = 0.7
     unfolded, credit = jax.jit(lambda p: frozen(circuit, p, trials, LOSS))(params)
+    before = {
+        key: jnp.concatenate([unfolded.initial[key][None], after[:-1]])
+        for key, after in unfolded.states.items()
+    }
 
     def jacobian_term(new):
         """The definition with whole Jacobians, step by step."""
-        before = {form: jnp.concatenate([unfolded.initial[form][None], unfolded.states[form][:-1]])}
 
         def one(state, x, live, arriving):
-            jacobian = jax.jacfwd(lambda s: circuit.step(new, {form: s}, x)[form])(state)
+            flat, rebuild = ravel_pytree(state)
+            jacobian = jax.jacfwd(lambda s: ravel_pytree(circuit.step(new, rebuild(s), x))[0])(flat)
+            arriving = ravel_pytree(arriving)[0]
             size = jnp.sum(arriving**2)
             counted = live & (size > 0)
             ratio = jnp.sum((jacobian.T @ arriving) ** 2) / jnp.where(counted, size, 1.0)
             return jnp.where(counted, (ratio - 1) ** 2, 0.0), counted
 
-        terms, counted = jax.vmap(jax.vmap(one))(before[form], unfolded.inputs, unfolded.valid, credit[form])
+        terms, counted = jax.vmap(jax.vmap(one))(before, unfolded.inputs, unfolded.valid, credit)
         return jnp.mean(terms.sum(0) / counted.sum(0))
 
-    plain, before = tt.gradient(circuit, params, trials, BPTT(), key=key)
-    grads, info = tt.gradient(
-        circuit, params, trials, BPTT(), key=key, objective=LOSS + VanishingGradient(strength)
-    )
+    plain, without = tt.gradient(circuit, params, trials, BPTT(), key=key)
+    objective = LOSS + VanishingGradient(strength)
+    grads, info = tt.gradient(circuit, params, trials, BPTT(), key=key, objective=objective)
     added = jax.tree.map(jnp.subtract, grads, plain)
-    names = ("recurrent", "input", "bias") if form == "rate" else ("recurrent",)
     wanted = finite_differences(
-        lambda p: strength * jacobian_term({**params, **p}), {k: params[k] for k in names}
+        lambda p: strength * jacobian_term({**params, **p}), {block: params[block] for block in blocks}
     )
-    for name in names:
-        assert norm(wanted[name]) > 1e-3, name
-        assert relative(added[name], wanted[name]) < 1e-6, name
+    for block in blocks:
+        assert norm(wanted[block]) > 1e-3, block
+        assert relative(added[block], wanted[block]) < 1e-6, block
     assert not np.any(added["readout"])
     term = strength * float(jacobian_term(params))
-    assert float(info["loss"]) == pytest.approx(float(before["loss"]) + term, rel=1e-10)
+    assert float(info["loss"]) == pytest.approx(float(without["loss"]) + term, rel=1e-10)
     assert term > 1e-2
 
 

@@ -11,9 +11,9 @@ import pytest
 
 from tests.factories import random_params, random_trials, small_circuit
 from tests.oracles import norm, relative
-from throughtime.circuits import WarmUp
+from throughtime.circuits import GRU, LSTM, ShortTermPlasticity, WarmUp
 from throughtime.credit.batch import segment_length
-from throughtime.credit.transport import NoTransport, Window
+from throughtime.credit.transport import Exact, NoTransport, Window
 from throughtime.objectives import Objective, RatePenalty, SquaredError, VanishingGradient
 from throughtime.rules import BPTT, AdjointRule
 
@@ -63,6 +63,30 @@ def test_segments_do_not_change_another_rule_either(transport):
     parts = run(circuit, AdjointRule(transport=transport, segment=4), LOSS, params, trials)
     assert norm(whole[0]["recurrent"]) > 1e-3
     assert relative(parts, whole) < 1e-12
+
+
+@pytest.mark.parametrize(
+    "dynamics", [GRU(), LSTM(), ShortTermPlasticity(activation="softplus", tau_range=(25.0, 300.0))], ids=repr
+)
+@pytest.mark.parametrize("transport", [Exact(), Window(60.0, "sliding")], ids=["exact", "sliding"])
+def test_segments_and_a_warm_up_of_gates_and_of_a_separate_readout(dynamics, transport):
+    """The warm-up is compared with a longer trial whose first steps are silent, segments with the whole."""
+    plain = dataclasses.replace(small_circuit("rate"), dynamics=dynamics)
+    warm, params = dataclasses.replace(plain, initial=WarmUp(80.0)), random_params(plain)
+    trials, rule = random_trials(num_steps=11), AdjointRule(transport=transport)
+
+    def before(leaf, fill):
+        return jnp.concatenate([jnp.full((len(leaf), 4, *leaf.shape[2:]), fill, leaf.dtype), leaf], 1)
+
+    fills = zip((*trials[:3], trials.valid), (0, 0, 0, True), strict=True)
+    longer = trials._replace(
+        **dict(zip(trials._fields, (before(leaf, fill) for leaf, fill in fills), strict=False))
+    )
+    whole, wanted = run(warm, rule, LOSS, params, trials), run(plain, rule, LOSS, params, longer)
+    cut = run(warm, dataclasses.replace(rule, segment=4), LOSS, params, trials)
+    assert norm(wanted[0]["recurrent"]) > 1e-3
+    assert relative(whole[0], wanted[0]) < 1e-11
+    assert relative(cut, whole) < 1e-11
 
 
 def test_memory_grows_with_the_root_of_the_number_of_steps():

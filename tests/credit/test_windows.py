@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 
 from tests.factories import TRIALS, random_params, random_trials, small_circuit
 from tests.oracles import relative
+from throughtime.circuits import GRU, LSTM, ShortTermPlasticity
 from throughtime.credit.span import Span
 from throughtime.credit.transport import Window
 from throughtime.objectives import SquaredError
@@ -33,9 +36,21 @@ def compute(circuit, rule, params, trials, carry):
 run = jax.jit(compute, static_argnums=(0, 1))
 
 
-def setting(form):
-    circuit = small_circuit(form)
-    start = {form: jnp.asarray(np.random.default_rng(3).normal(size=(TRIALS, circuit.num_units)))}
+CIRCUITS = {
+    "current": small_circuit("current"),
+    "rate": small_circuit("rate"),
+    "gru": dataclasses.replace(small_circuit("rate"), dynamics=GRU()),
+    "lstm": dataclasses.replace(small_circuit("rate"), dynamics=LSTM()),
+    "separate readout": dataclasses.replace(
+        small_circuit("rate"), dynamics=ShortTermPlasticity(activation="softplus")
+    ),
+}
+
+
+def setting(name):
+    circuit, rng = CIRCUITS[name], np.random.default_rng(3)
+    rest = circuit.dynamics.init_state(circuit.num_units)
+    start = {key: jnp.asarray(rng.uniform(0.2, 0.8, size=(TRIALS, circuit.num_units))) for key in rest}
     return circuit, random_params(circuit), random_trials(num_steps=STEPS), start
 
 
@@ -44,27 +59,25 @@ def by_pairs(circuit, params, trials, start, reaches):
 
     Every use of a parameter has a copy of its own; ``reaches(0, t)`` speaks of the initial state.
     """
-    weights = circuit.weights(params)
-    names = ("recurrent", "input", "bias")
-    num_steps = trials.inputs.shape[1]
-    shared = {name: getattr(weights, name) for name in names}
+    names, num_steps = ("recurrent", "input", "bias"), trials.inputs.shape[1]
 
     def losses(copies, first):
         """(time, trial) loss of each step, with a copy of the parameters for every step."""
 
-        def step(state, now):
-            one, x, live = now
-            rate = circuit.dynamics.rate({}, state)
-            drive = rate @ one["recurrent"].T + x @ one["input"].T + one["bias"]
-            after = circuit.dynamics.local({}, state, drive, circuit.dt)
-            after = {k: jnp.where(live[:, None], after[k], state[k]) for k in state}
-            return after, circuit.dynamics.rate({}, after) @ weights.readout.T + weights.readout_bias
+        def one(inputs, valid, targets, mask, state):
+            def step(state, now):
+                copy, x, live = now
+                after = circuit.step({**params, **copy}, state, x)
+                after = {key: jnp.where(live, after[key], state[key]) for key in state}
+                rate = circuit.dynamics.readout(params, after)
+                return after, params["readout"] @ rate + params["readout_bias"]
 
-        _, outputs = jax.lax.scan(step, first, (copies, trials.inputs.swapaxes(0, 1), trials.valid.T))
-        mask, targets = trials.mask.swapaxes(0, 1), trials.targets.swapaxes(0, 1)
-        return (mask * (outputs - targets) ** 2).sum(-1) / trials.mask.sum((1, 2)) / len(trials.valid)
+            _, outputs = jax.lax.scan(step, state, (copies, inputs, valid))
+            return (mask * (outputs - targets) ** 2).sum(-1) / mask.sum() / len(trials.valid)
 
-    copies = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_steps, *leaf.shape)), shared)
+        return jax.vmap(one)(trials.inputs, trials.valid, trials.targets, trials.mask, first).T
+
+    copies = {name: jnp.broadcast_to(params[name], (num_steps, *params[name].shape)) for name in names}
     slopes = jax.jacrev(lambda c, s: losses(c, s).sum(1), argnums=(0, 1))(copies, start)
     taken = jnp.array([[reaches(s, t) for s in range(1, num_steps + 1)] for t in range(1, num_steps + 1)])
     first = jnp.array([reaches(0, t) for t in range(1, num_steps + 1)])
@@ -72,7 +85,7 @@ def by_pairs(circuit, params, trials, start, reaches):
     return grads, {name: jnp.einsum("t,t...->...", first * 1.0, leaf) for name, leaf in slopes[1].items()}
 
 
-@pytest.mark.parametrize("form", ["current", "rate"])
+@pytest.mark.parametrize("name", CIRCUITS)
 @pytest.mark.parametrize(
     ("kind", "reaches"),
     [
@@ -80,14 +93,14 @@ def by_pairs(circuit, params, trials, start, reaches):
         ("sliding", lambda s, t: 0 <= t - s < 4),
     ],
 )
-def test_window_is_the_sum_over_pairs(form, kind, reaches):
-    circuit, params, trials, start = setting(form)
+def test_window_is_the_sum_over_pairs(name, kind, reaches):
+    circuit, params, trials, start = setting(name)
     grads, info = run(circuit, TBPTT(window=4 * circuit.dt, kind=kind), params, trials, start)
     wanted, initial = jax.jit(lambda p, s: by_pairs(circuit, p, trials, s, reaches))(params, start)
     exact, _ = run(circuit, BPTT(), params, trials, start)
-    for name in wanted:
-        assert relative(grads[name], exact[name]) > 1e-2, "the window must cut something"
-        assert relative(grads[name], wanted[name]) < 1e-11, name
+    for block in wanted:
+        assert relative(grads[block], exact[block]) > 1e-2, "the window must cut something"
+        assert relative(grads[block], wanted[block]) < 1e-11, block
     assert relative(info["initial_state"], initial) < 1e-11
     np.testing.assert_allclose(grads["readout"], exact["readout"], rtol=1e-12)
 

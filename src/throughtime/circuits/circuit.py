@@ -15,7 +15,7 @@ from throughtime.circuits import gates
 from throughtime.circuits.connectivity import Connectivity, Dense
 from throughtime.circuits.dynamics import Dynamics, Leaky
 from throughtime.circuits.initial import Initial, Rest
-from throughtime.circuits.simulate import apply_synapses, external_drive, unfold
+from throughtime.circuits.simulate import external_drive, unfold, whole_drive
 from throughtime.frozen import FrozenArray
 
 if TYPE_CHECKING:
@@ -169,7 +169,8 @@ class Circuit:
 
         Recurrent weights as the connectivity says, input weights N(0, 1/num_inputs), readout weights
         N(0, 1/num_units), biases as the dynamics says (0 for leaky units), plus the dynamics' own parameters
-        and those of a learned initial state. Behind a mask the variance refers to the synapses that exist.
+        and those of a learned initial state. Behind a mask a target's variance is 1 over the number of its
+        sources.
 
         Returns:
             float32 arrays under at least ``recurrent``, ``input``, ``bias``, ``readout``, ``readout_bias``.
@@ -179,12 +180,13 @@ class Circuit:
         units, dynamics = self.num_units, self.dynamics
         num_gates, fed = dynamics.num_drives, len(dynamics.input_drives)
         in_shape = (units, self.num_inputs) if num_gates == 1 else (fed, units, self.num_inputs)
-        read = self.num_units if self.readout_mask is None else max(1, self.readout_mask.values.sum(1).max())
         return {
             **self.recurrent.init(units, len(dynamics.recurrent_drives), key=part[0]),
-            "input": jax.random.normal(part[1], in_shape, jnp.float32) / math.sqrt(self.num_inputs),
+            "input": jax.random.normal(part[1], in_shape, jnp.float32)
+            / _root_of_sources(self.input_mask, self.num_inputs),
             "bias": dynamics.init_bias(units),
-            "readout": jax.random.normal(part[2], (self.num_outputs, units), jnp.float32) / math.sqrt(read),
+            "readout": jax.random.normal(part[2], (self.num_outputs, units), jnp.float32)
+            / _root_of_sources(self.readout_mask, units),
             "readout_bias": jnp.zeros(self.num_outputs, jnp.float32),
             **dynamics.init_params(units, key=part[3]),
             **self.initial.init_params(self),
@@ -214,8 +216,7 @@ class Circuit:
         if steps == 0:
             return state
         weights = self.weights(params)
-        bias = gates.split(weights.bias, self.dynamics.num_drives)
-        drive = jax.tree.map(lambda each: jnp.broadcast_to(each, (steps, *each.shape)), bias)
+        drive = external_drive(self, weights, jnp.zeros((steps, self.num_inputs), weights.bias.dtype), None)
         states, _ = unfold(self, params, weights, drive, jnp.ones(steps, bool), state, batched=False)
         return {name: value[-1] for name, value in states.items()}
 
@@ -228,7 +229,12 @@ class Circuit:
         Args:
             key: the trial's key.
             num_steps: number of steps; first: the first of them, an even number.
+
+        Raises:
+            ValueError: for an odd ``first``: numbers are drawn for two steps at a time.
         """
+        if isinstance(first, int) and first % 2:
+            raise ValueError(f"Circuit.noise: first {first} is odd; begin at an even step.")
         tau = self.dynamics.time_constant({}, self.num_units)
         scale = self.noise_sd * jnp.sqrt(2 * tau / self.dt)
         return gaussian.normal(keys.stream(key, "circuit"), num_steps, self.num_units, first) * scale
@@ -271,11 +277,15 @@ class Circuit:
     def step(self, params: Params, state: State, x: Array) -> State:
         """One noise-free step from ``state`` under input ``x`` (input,): the map that analyses study."""
         weights, dynamics = self.weights(params), self.dynamics
-        bias = gates.split(weights.bias, dynamics.num_drives)
-        drive = gates.add(apply_synapses(dynamics, dynamics.input_drives, weights.input, x), bias)
         if dynamics.two_stage:
-            return dynamics.advance(params, state, weights.recurrent, gates.joint(drive), self.dt)
-        transmitted = dynamics.rate(params, state)
-        arriving = apply_synapses(dynamics, dynamics.recurrent_drives, weights.recurrent, transmitted)
-        drive = gates.add(drive, arriving)
+            external = external_drive(self, weights, x, None)
+            return dynamics.advance(params, state, weights.recurrent, gates.joint(external), self.dt)
+        drive = whole_drive(dynamics, weights._asdict(), dynamics.rate(params, state), x)
         return dynamics.local(params, state, drive, self.dt)
+
+
+def _root_of_sources(mask: FrozenArray | None, number: int) -> float | np.ndarray:
+    """Root of the number of sources of each target, (target, 1), or of ``number`` where there is no mask."""
+    if mask is None:
+        return math.sqrt(number)
+    return np.sqrt(np.maximum(mask.values.sum(1, keepdims=True), 1)).astype(np.float32)

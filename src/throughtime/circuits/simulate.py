@@ -44,6 +44,14 @@ class Unfolded(NamedTuple):
     inputs: Array
     valid: Array
 
+    @property
+    def before(self) -> State:
+        """States before each step, variables (time, trial, unit)."""
+        return {
+            name: jnp.concatenate([self.initial[name][None], states[:-1]])
+            for name, states in self.states.items()
+        }
+
 
 def external_drive(circuit: Circuit, weights: Weights, inputs: Array, noise: Array | None) -> Any:
     """Drive that does not depend on the circuit's state, ``x W_inᵀ + b + noise``, for all steps at once.
@@ -67,6 +75,21 @@ def apply_synapses(dynamics: Dynamics, drives: tuple[int, ...], matrix: Array, s
     if dynamics.num_drives == 1:
         return sources @ matrix.T
     return on_all_drives([sources @ one.T for one in matrix], drives, dynamics.num_drives)
+
+
+def whole_drive(dynamics: Dynamics, matrices: dict[str, Array], transmitted: Array, x: Array) -> Any:
+    """Noise-free drive of one step, ``W r + W_in x + b``, of one trial.
+
+    Args:
+        matrices: effective ``recurrent``, ``input`` and ``bias``.
+        transmitted: (unit,) rates; x: (input,).
+    """
+    external = gates.add(
+        apply_synapses(dynamics, dynamics.input_drives, matrices["input"], x),
+        gates.split(matrices["bias"], dynamics.num_drives),
+    )
+    arriving = apply_synapses(dynamics, dynamics.recurrent_drives, matrices["recurrent"], transmitted)
+    return gates.add(external, arriving)
 
 
 def by_source(dynamics: Dynamics, matrix: Array) -> Array:
@@ -199,11 +222,29 @@ def forward(
         noise = jax.vmap(lambda key: circuit.noise(key, num_steps, first), out_axes=1)(keys)
     inputs = jnp.swapaxes(trials.inputs, 0, 1).astype(dtype)
     valid = jnp.swapaxes(trials.valid, 0, 1)
+    unfolded = unfold_tile(circuit, params, weights, inputs, valid, initial, noise)
+    return unfolded, unfolded.read @ weights.readout.T + weights.readout_bias
+
+
+def unfold_tile(
+    circuit: Circuit,
+    params: Params,
+    weights: Weights,
+    inputs: Array,
+    valid: Array,
+    initial: State,
+    noise: Array | None = None,
+) -> Unfolded:
+    """Everything that happens to a tile, time-major.
+
+    Args:
+        inputs: (time, trial, input); valid: (time, trial).
+        initial: variables (trial, unit); noise: (time, trial, unit) or None.
+    """
     drive = external_drive(circuit, weights, inputs, noise)
     states, drives = unfold(circuit, params, weights, drive, valid, initial, batched=True)
     dynamics = circuit.dynamics
     rates = dynamics.rate(params, states)
     sent = jnp.concatenate([dynamics.rate(params, initial)[None], rates[:-1]])
     read = rates if separate_readout(circuit) is None else dynamics.readout(params, states)
-    unfolded = Unfolded(initial, states, drives, sent, read, inputs, valid)
-    return unfolded, read @ weights.readout.T + weights.readout_bias
+    return Unfolded(initial, states, drives, sent, read, inputs, valid)

@@ -219,12 +219,9 @@ def send_credit(
         travelling = jax.tree.map(lambda leaf: leaf[:-1], Arriving(delta, earlier))
         return (travelling, total), (jax.tree.map(lambda each: each.sum(0), delta), None)
 
-    before = jax.tree.map(
-        lambda first, rest: jnp.concatenate([first[None], rest[:-1]]), unfolded.initial, unfolded.states
-    )
     start = no_credit(circuit, unfolded, span) if arriving is None else arriving
     linked = span.linked(first, len(unfolded.valid)) if blocks and span is not None else None
-    sequence = (injected, before, unfolded.states, unfolded.drives, unfolded.valid, linked)
+    sequence = (injected, unfolded.before, unfolded.states, unfolded.drives, unfolded.valid, linked)
     zero = jax.tree.map(jnp.zeros_like, own)
     (leaving, total), (deltas, states) = jax.lax.scan(
         by_age if sliding else step, (start, zero), sequence, reverse=True

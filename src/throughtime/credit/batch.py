@@ -15,7 +15,7 @@ import jax.numpy as jnp
 
 from throughtime.circuits.circuit import Trajectory
 from throughtime.circuits.initial import broadcast
-from throughtime.circuits.simulate import Unfolded, external_drive, forward, unfold
+from throughtime.circuits.simulate import Unfolded, forward, unfold_tile
 from throughtime.credit import tiles, vanishing
 from throughtime.credit.adjoint import (
     Arriving,
@@ -25,7 +25,7 @@ from throughtime.credit.adjoint import (
     pull_back,
     send_credit,
 )
-from throughtime.credit.span import Span
+from throughtime.credit.span import SLIDING, Span
 
 if TYPE_CHECKING:
     from jax import Array
@@ -221,11 +221,7 @@ def through_warm_up(way: Way, grads: Params, own: Params, arriving: Arriving) ->
     base = broadcast(circuit.initial.base(circuit, params), 1)
     inputs = jnp.zeros((steps, 1, circuit.num_inputs), params["bias"].dtype)
     valid = jnp.ones((steps, 1), bool)
-    drive = external_drive(circuit, weights, inputs, None)
-    states, drives = unfold(circuit, params, weights, drive, valid, base, batched=True)
-    rates = circuit.dynamics.rate(params, states)
-    sent = jnp.concatenate([circuit.dynamics.rate(params, base)[None], rates[:-1]])
-    unfolded = Unfolded(base, states, drives, sent, rates, inputs, valid)
+    unfolded = unfold_tile(circuit, params, weights, inputs, valid, base)
     axis = axis_of_trials(span)
     shared = jax.tree.map(lambda leaf: jnp.expand_dims(leaf, axis), arriving)
     silent = jnp.zeros((steps, 1, circuit.num_outputs), params["bias"].dtype)
@@ -241,7 +237,7 @@ def through_warm_up(way: Way, grads: Params, own: Params, arriving: Arriving) ->
 
 def axis_of_trials(span: Span | None) -> int:
     """Axis of trials in the leaves of ``Arriving``: after the ages of a sliding window."""
-    return 1 if span is not None and span.kind == "sliding" else 0
+    return 1 if span is not None and span.kind == SLIDING else 0
 
 
 def differentiate(

@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from throughtime.circuits.gates import add, split
-from throughtime.circuits.simulate import apply_synapses, masked_local
+from throughtime.circuits.gates import add
+from throughtime.circuits.simulate import masked_local, whole_drive
 
 if TYPE_CHECKING:
     from jax import Array
@@ -53,17 +53,9 @@ def penalty(
     new, own = changed
     free = {**params, **own}
     old = {name: getattr(weights, name) for name in BLOCKS}
-    before = jax.tree.map(
-        lambda first, rest: jnp.concatenate([first[None], rest[:-1]]), unfolded.initial, unfolded.states
-    )
 
     def drive(numbers: Params, matrices: Params, state: State, x: Array) -> Any:
-        sent = dynamics.rate(numbers, state)
-        arriving = add(
-            apply_synapses(dynamics, dynamics.recurrent_drives, matrices["recurrent"], sent),
-            split(matrices["bias"], dynamics.num_drives),
-        )
-        return add(arriving, apply_synapses(dynamics, dynamics.input_drives, matrices["input"], x))
+        return whole_drive(dynamics, matrices, dynamics.rate(numbers, state), x)
 
     def one(state: State, x: Array, recorded: Any, valid: Array, arriving: State) -> tuple[Array, Array]:
         # what the recorded drive holds beyond weights and inputs is noise, a constant
@@ -81,7 +73,7 @@ def penalty(
         return jnp.where(counted, (ratio - 1.0) ** 2, 0.0), counted
 
     each = jax.vmap(jax.vmap(one))
-    terms, counted = each(before, unfolded.inputs, unfolded.drives, unfolded.valid, credit)
+    terms, counted = each(unfolded.before, unfolded.inputs, unfolded.drives, unfolded.valid, credit)
     return terms.sum(0) / jnp.maximum(counted.sum(0), 1)
 
 

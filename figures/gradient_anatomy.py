@@ -259,9 +259,7 @@ def _initial_norm(trained: xr.Dataset, ax: Any) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Draw from a record and write PDF and PNG."""
     given = sys.argv[1:] if arguments is None else arguments
-    source, folder = (given + [RECORDS, "figures/output"][len(given) :])[:2]
-    for path in style.save(draw(source), folder, NAME):
-        print(path)
+    print(*style.save_as_asked(draw, NAME, RECORDS, given), sep="\n")
 
 
 if __name__ == "__main__":

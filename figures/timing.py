@@ -139,9 +139,7 @@ def _learning(training: xr.Dataset, part: Any) -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Draw from a results file and write PDF and PNG."""
     given = sys.argv[1:] if arguments is None else arguments
-    source, folder = (given + [RECORDS, "figures/output"][len(given) :])[:2]
-    for path in style.save(draw(source), folder, NAME):
-        print(path)
+    print(*style.save_as_asked(draw, NAME, RECORDS, given), sep="\n")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -153,3 +153,20 @@ def save(drawn: Figure, folder: str | Path, name: str) -> tuple[Path, Path]:
         drawn.savefig(pdf, metadata={"CreationDate": None})
         drawn.savefig(png, dpi=300)
     return pdf, png
+
+
+def save_as_asked(
+    draw: Callable[[Any], Figure], name: str, record: str, arguments: Sequence[str]
+) -> tuple[Path, Path]:
+    """What the script of a figure does: ``[RECORD] [OUTPUT_FOLDER]`` to a PDF and a PNG.
+
+    Args:
+        draw: from the path of a results file to its figure.
+        name: of the files; record: the file drawn by default.
+        arguments: of the command line; the folder is ``figures/output`` by default.
+
+    Returns:
+        The two paths.
+    """
+    source, folder = [*arguments, *(record, "figures/output")[len(arguments) :]][:2]
+    return save(draw(source), folder, name)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from throughtime.circuits.activations import activation, numpy_activation
 from throughtime.circuits.dynamics.base import NumpyStep
-from throughtime.circuits.dynamics.membrane import Membrane, check_form, reflected
+from throughtime.circuits.dynamics.membrane import Formed
 
 if TYPE_CHECKING:
     from jax import Array
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Leaky(Membrane):
+class Leaky(Formed):
     """Leaky units, stepped by forward Euler with ``α = dt/τ``.
 
     ``form="current"``: ``τ dv/dt = −v + u``, transmitted rate ``r = φ(v)``; one variable ``current``.
@@ -45,39 +44,21 @@ class Leaky(Membrane):
         [20.0, 500.0]
     """
 
-    form: str = "current"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_form("Leaky", self.form)
-
     @property
     def state_names(self) -> tuple[str, ...]:
         """``("current",)`` or ``("rate",)``."""
         return (self.form,)
 
-    def admissible(self, state: State) -> State:
-        """A rate that activations keep from being negative starts from its absolute value."""
-        return reflected(state, "rate") if self.form == "rate" and self.non_negative else state
-
     def local(self, params: Params, state: State, drive: Array, dt: float) -> State:
         """One Euler step of the leak."""
-        arriving = activation(self.activation)(drive) if self.form == "rate" else drive
-        return {self.form: self.leak(params, state[self.form], arriving, dt)}
+        return {self.form: self.filtered(params, state, drive, dt)}
 
     def rate(self, params: Params, state: State) -> Array:
         """``φ(v)`` in the current form, the state itself in the rate form."""
-        value = state[self.form]
-        return activation(self.activation)(value) if self.form == "current" else value
+        return self.firing(state)
 
     def numpy_step(self, params: Params, num_units: int, dt: float) -> NumpyStep:
         """The leak."""
-        rate = self.form == "rate"
-        arriving = numpy_activation(self.activation, "drive") if rate else "drive"
-        sent = self.form if rate else numpy_activation(self.activation, self.form)
-        return NumpyStep(
-            step=(f"{self.form} = (1 - alpha) * {self.form} + alpha * {arriving}",),
-            rate=sent,
-            readout=sent,
-            constants={"alpha": self.numpy_alpha(params, num_units, dt)},
-        )
+        step, firing = self.numpy_filtered()
+        alpha = self.numpy_alpha(params, num_units, dt)
+        return NumpyStep(step=(step,), rate=firing, readout=firing, constants={"alpha": alpha})

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from throughtime.circuits.activations import NON_NEGATIVE, activation
+from throughtime.circuits.activations import NON_NEGATIVE, activation, numpy_activation
 from throughtime.circuits.dynamics.base import Dynamics, check_tau
 from throughtime.frozen import FrozenArray
 
@@ -112,13 +112,43 @@ class Membrane(Dynamics):
         return np.broadcast_to(dt / np.asarray(tau, float), (num_units,))
 
 
-def reflected(state: State, name: str) -> State:
-    """``state`` with the variable ``name`` made non-negative by its absolute value, whose slope at 0 is 1."""
-    value = state[name]
-    return {**state, name: jnp.where(value < 0, -value, value)}
+@dataclass(frozen=True)
+class Formed(Membrane):
+    """Base of leaky neurons in either form, with the variable ``current`` (v) or ``rate`` (r).
 
+    Attributes:
+        form: ``current``: the drive is filtered and the rate is ``φ(v)``; ``rate``: ``φ`` of the drive is.
+    """
 
-def check_form(owner: str, form: str) -> None:
-    """Refuse a form there is not."""
-    if form not in FORMS:
-        raise ValueError(f"{owner}: form {form!r} is not known; use 'current' or 'rate'.")
+    form: str = "current"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.form not in FORMS:
+            raise ValueError(
+                f"{type(self).__name__}: form {self.form!r} is not known; use 'current' or 'rate'."
+            )
+
+    def admissible(self, state: State) -> State:
+        """A rate that the activation keeps from being negative starts from its absolute value."""
+        if not (self.form == "rate" and self.non_negative):
+            return state
+        value = state["rate"]
+        return {**state, "rate": jnp.where(value < 0, -value, value)}  # the slope at 0 is 1
+
+    def filtered(self, params: Params, state: State, drive: Array, dt: float) -> Array:
+        """The variable after one step of the leak."""
+        arriving = activation(self.activation)(drive) if self.form == "rate" else drive
+        return self.leak(params, state[self.form], arriving, dt)
+
+    def firing(self, state: State) -> Array:
+        """``φ(v)`` in the current form, the variable itself in the rate form."""
+        value = state[self.form]
+        return activation(self.activation)(value) if self.form == "current" else value
+
+    def numpy_filtered(self) -> tuple[str, str]:
+        """The step of the leak, and the rate, for :meth:`numpy_step`."""
+        rate = self.form == "rate"
+        arriving = numpy_activation(self.activation, "drive") if rate else "drive"
+        firing = self.form if rate else numpy_activation(self.activation, self.form)
+        return f"{self.form} = (1 - alpha) * {self.form} + alpha * {arriving}", firing

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import jax.numpy as jnp
 import numpy as np
 
-from throughtime.circuits.activations import NON_NEGATIVE, activation, numpy_activation
+from throughtime.circuits.activations import NON_NEGATIVE
 from throughtime.circuits.dynamics.base import NumpyStep
-from throughtime.circuits.dynamics.membrane import Membrane, check_form, reflected
+from throughtime.circuits.dynamics.membrane import Formed
 from throughtime.frozen import FrozenArray
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class Resources(NamedTuple):
 
 
 @dataclass(frozen=True)
-class ShortTermPlasticity(Membrane):
+class ShortTermPlasticity(Formed):
     """Leaky units whose outgoing synapses have resources x that firing spends and a utilisation u it raises.
 
     With the rate r (``φ(v)`` in the current form, the state itself in the rate form) one step is that of
@@ -64,14 +64,12 @@ class ShortTermPlasticity(Membrane):
     """
 
     activation: str = "relu"
-    form: str = "current"
     facilitating: float | FrozenArray = 0.5
     facilitation: tuple[float, float, float] = (0.15, 1500.0, 200.0)
     depression: tuple[float, float, float] = (0.45, 200.0, 1500.0)
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_form("ShortTermPlasticity", self.form)
         if self.activation not in NON_NEGATIVE:
             raise ValueError(
                 f"ShortTermPlasticity: {self.activation} can be negative, and a negative rate would refill "
@@ -143,17 +141,12 @@ class ShortTermPlasticity(Membrane):
             "utilisation": release,
         }
 
-    def admissible(self, state: State) -> State:
-        """A rate that activations keep from being negative starts from its absolute value."""
-        return reflected(state, "rate") if self.form == "rate" and self.non_negative else state
-
     def local(self, params: Params, state: State, drive: Array, dt: float) -> State:
         """One Euler step of the leak, then one of the synapses with the new rate."""
         past, x, u = (state[name] for name in self.state_names)
         release, tau_u, tau_x = (jnp.asarray(each, past.dtype) for each in self.resources(past.shape[-1]))
-        arriving = activation(self.activation)(drive) if self.form == "rate" else drive
-        after = {self.form: self.leak(params, past, arriving, dt)}
-        spikes = dt / MS_PER_S * self.readout(params, after)
+        after = {self.form: self.filtered(params, state, drive, dt)}
+        spikes = dt / MS_PER_S * self.firing(after)
         return {
             **after,
             "available": _within(x + dt / tau_x * (1 - x) - u * x * spikes),
@@ -162,22 +155,19 @@ class ShortTermPlasticity(Membrane):
 
     def rate(self, params: Params, state: State) -> Array:
         """What arrives behind the synapses, ``u x r``."""
-        return state["utilisation"] * state["available"] * self.readout(params, state)
+        return state["utilisation"] * state["available"] * self.firing(state)
 
     def readout(self, params: Params, state: State) -> Array:
         """The rate ``r`` itself."""
-        value = state[self.form]
-        return activation(self.activation)(value) if self.form == "current" else value
+        return self.firing(state)
 
     def numpy_step(self, params: Params, num_units: int, dt: float) -> NumpyStep:
         """The leak, then the synapses with the new rate."""
-        rate = self.form == "rate"
-        arriving = numpy_activation(self.activation, "drive") if rate else "drive"
-        read = self.form if rate else numpy_activation(self.activation, self.form)
+        step, read = self.numpy_filtered()
         release, tau_u, tau_x = self.resources(num_units)
         return NumpyStep(
             step=(
-                f"{self.form} = (1 - alpha) * {self.form} + alpha * {arriving}",
+                step,
                 f"spikes = {dt / MS_PER_S!r} * {read}",
                 "spent = utilisation * available * spikes",
                 "raised = release * (1 - utilisation) * spikes",

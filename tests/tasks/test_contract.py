@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import pytest
@@ -19,11 +20,25 @@ class Case(NamedTuple):
     probabilities: dict[str, dict[Any, float]] | None = None
 
 
+SEVEN = {
+    count: math.comb(7, count) * (0.7**count * 0.3 ** (7 - count) + 0.3**count * 0.7 ** (7 - count)) / 2
+    for count in range(8)
+}
+
 CASES = (
+    Case("add-task", {"delay": {180.0: 1.0}}),
     Case("adding-problem"),
     Case("copy-memory", {"delay": {1000.0: 1.0}}),
     Case("cue-set-go"),
     Case("delayed-match-to-sample", {"sample": EVEN, "test": EVEN, "match": EVEN}),
+    Case(
+        "evidence-accumulation",
+        {"right": SEVEN, "difference": {2 * count - 7: p for count, p in SEVEN.items()}}
+        | {f"cue_{place}": EVEN for place in range(1, 8)},
+    ),
+    Case("mimic-task", {"memory": {20.0: 1.0}}),
+    Case("delayed-pulse", {"delay": {1000.0: 1.0}, "perturbation": {0.0: 1.0}}),
+    Case("sine-generation", {"target_period": {800.0: 1.0}}),
 )
 
 PUBLISHED = [(case.name, variant) for case in CASES for variant in tasks.get(case.name).variants]

@@ -10,7 +10,18 @@ import numpy as np
 import pytest
 
 from throughtime import config, tasks
-from throughtime.tasks import AddingProblem, CopyMemory, CueSetGo, DelayedMatchToSample, Uniform
+from throughtime.tasks import (
+    AddingProblem,
+    AddTask,
+    CopyMemory,
+    CueSetGo,
+    DelayedMatchToSample,
+    DelayedPulse,
+    EvidenceAccumulation,
+    MimicTask,
+    SineGeneration,
+    Uniform,
+)
 
 
 def test_make_is_the_class_with_its_fields():
@@ -106,7 +117,17 @@ def test_a_trial_is_single_precision_whatever_the_task_computes_in():
 
 @pytest.mark.parametrize(
     "task",
-    [DelayedMatchToSample.masse(), CueSetGo.beiran(), CopyMemory(), AddingProblem()],
+    [
+        DelayedMatchToSample.masse(),
+        CueSetGo.beiran(),
+        CopyMemory(),
+        AddingProblem(),
+        AddTask(),
+        MimicTask(),
+        EvidenceAccumulation.bellec(dt=10.0),
+        DelayedPulse(wait=Uniform(100, 200), perturbation=0.5),
+        SineGeneration.murray(),
+    ],
     ids=lambda t: type(t).__name__,
 )
 def test_double_precision_changes_neither_types_nor_draws(task):

@@ -12,6 +12,7 @@ from typing import Any
 
 from throughtime import runtime  # noqa: F401  (settings JAX reads when its backend starts)
 from throughtime.registry import kebab, unknown
+from throughtime.tasks.add_task import AddTask as AddTask
 from throughtime.tasks.adding_problem import AddingProblem as AddingProblem
 from throughtime.tasks.base import Plan as Plan
 from throughtime.tasks.base import Task as Task
@@ -20,11 +21,15 @@ from throughtime.tasks.copy_memory import CopyMemory as CopyMemory
 from throughtime.tasks.criterion import Criterion as Criterion
 from throughtime.tasks.cue_set_go import CueSetGo as CueSetGo
 from throughtime.tasks.delayed_match_to_sample import DelayedMatchToSample as DelayedMatchToSample
+from throughtime.tasks.delayed_pulse import DelayedPulse as DelayedPulse
 from throughtime.tasks.draw import Draw as Draw
 from throughtime.tasks.durations import Duration as Duration
 from throughtime.tasks.durations import TruncatedExponential as TruncatedExponential
 from throughtime.tasks.durations import Uniform as Uniform
+from throughtime.tasks.evidence_accumulation import EvidenceAccumulation as EvidenceAccumulation
+from throughtime.tasks.mimic_task import MimicTask as MimicTask
 from throughtime.tasks.signature import Signature as Signature
+from throughtime.tasks.sine_generation import SineGeneration as SineGeneration
 from throughtime.tasks.slotted import Slotted as Slotted
 from throughtime.tasks.timeline import Timeline as Timeline
 from throughtime.tasks.timing import Timing as Timing

@@ -49,6 +49,7 @@ class Task(abc.ABC):
         duration_fields: fields that hold a :data:`~throughtime.tasks.durations.Duration`, in epoch order.
         may_vanish: those of them that may be 0.
         may_coincide: those that may be None: the epoch is then the one before it.
+        any_length: fields that hold one or more numbers; other tuples have as many as their default.
         reference: publication, and where we depart from it.
 
     Raises:
@@ -62,6 +63,7 @@ class Task(abc.ABC):
     duration_fields: ClassVar[tuple[str, ...]] = ()
     may_vanish: ClassVar[tuple[str, ...]] = ()
     may_coincide: ClassVar[tuple[str, ...]] = ()
+    any_length: ClassVar[tuple[str, ...]] = ()
     reference: ClassVar[str]
     epoch_names: ClassVar[tuple[str, ...]]
     condition_names: ClassVar[tuple[str, ...]]
@@ -211,7 +213,10 @@ class Task(abc.ABC):
             object.__setattr__(self, name, float(value))
         elif isinstance(default, tuple):
             numbers = durations.normal(value)
-            if not isinstance(numbers, tuple) or len(numbers) != len(default):
+            if name in self.any_length:
+                if not isinstance(numbers, tuple) or not numbers:
+                    self.refuse(name, "expected one or more numbers, as a tuple")
+            elif not isinstance(numbers, tuple) or len(numbers) != len(default):
                 self.refuse(name, f"expected {len(default)} numbers")
             if not all(map(durations.is_number, numbers)):
                 self.refuse(name, "expected finite numbers")

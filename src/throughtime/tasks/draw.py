@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import zlib
 from typing import TYPE_CHECKING
 
@@ -54,3 +55,27 @@ class Draw:
     def noise(self, num_steps: int, num_channels: int) -> Array:
         """Independent standard normal numbers (time, channel), float32."""
         return gaussian.normal(self.key(NOISE, "inputs"), num_steps, num_channels)
+
+    def counts(self, name: str, mean: Array, largest: float) -> Array:
+        """Independent Poisson numbers, float32, one for every entry of ``mean``.
+
+        A number counts the tail probabilities P(N > k) that lie above one uniform draw; tails below the
+        resolution of that draw, 2⁻²⁴, are left out.
+
+        Args:
+            name: of the draw. mean: expected numbers. largest: bound on ``mean``.
+        """
+        last, term, mass = 0, math.exp(-largest), math.exp(-largest)
+        while 1 - mass > 2.0**-25:
+            last += 1
+            term *= largest / last
+            mass += term
+        terms = [jnp.exp(-mean)]
+        for k in range(1, last + 2):
+            terms.append(terms[-1] * mean / k)
+        uniform = jax.random.uniform(self.key(NOISE, name), mean.shape, jnp.float32) + jnp.float32(2.0**-24)
+        tail = count = jnp.zeros(mean.shape, jnp.float32)
+        for term_k in reversed(terms[1:]):  # from the smallest on, so that small tails are exact
+            tail = tail + term_k
+            count = count + (uniform < tail)
+        return count

@@ -62,3 +62,19 @@ class Slotted(Task):
         if held:
             ends[-1] = math.inf
         return self.timeline.box(edges[:-1, None], ends[:, None]).T
+
+    def binned(self, values: Array, *, held: bool = False) -> Array:
+        """Bin averages (time, channel) of ``values`` (slot, channel), one slot each from the first on.
+
+        As :meth:`shares` times the values, in time and memory that grow with the trial and not with its
+        square. After the last slot comes nothing; with ``held`` its value goes on, as targets do.
+        """
+        starts = np.arange(self.num_steps) * self.dt
+        first = np.floor(starts / self.slot).astype(int)
+        within = np.clip(((first + 1) * self.slot - starts) / self.dt, 0.0, 1.0)
+        total = jnp.zeros((), jnp.float32)
+        for index, share in ((first, within), (first + 1, 1.0 - within)):
+            weight = share if held else np.where(index < len(values), share, 0.0)
+            kept = np.minimum(index, len(values) - 1)
+            total = total + weight.astype(np.float32)[:, None] * values[kept]
+        return total

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from benchmarks import cases
+from benchmarks import cases, rule_cases
 
 SIZES = (64, 128, 256)
 SEGMENTED_STEPS = (125, 500, 2000, 8000)
@@ -41,7 +41,8 @@ class Row:
         goal: wanted value, or None for a row that only informs.
         at_most: whether the value should be at most the goal, or else at least.
         quick: whether a quick run has it.
-        quantity: what the value is: ``ratio``, ``seconds`` or ``exponent``.
+        quantity: what the value is: ``ratio``, ``seconds``, ``microseconds`` or ``exponent``.
+        within: distance from the goal on either side that is still met, for an order that is declared.
     """
 
     name: str
@@ -52,17 +53,24 @@ class Row:
     at_most: bool = True
     quick: bool = True
     quantity: str = "ratio"
+    within: float | None = None
 
     def met(self, value: float) -> bool | None:
         """Whether ``value`` meets the goal; None without a goal."""
         if self.goal is None:
             return None
+        if self.within is not None:
+            return abs(value - self.goal) <= self.within
         return value <= self.goal if self.at_most else value >= self.goal
 
     @property
     def wish(self) -> str:
         """The goal as text."""
-        return "" if self.goal is None else f"{'<=' if self.at_most else '>='} {self.goal:g}"
+        if self.goal is None:
+            return ""
+        if self.within is not None:
+            return f"{self.goal:g}+-{self.within:g}"
+        return f"{'<=' if self.at_most else '>='} {self.goal:g}"
 
 
 def case(build: Callable[..., cases.Builders], cores: int = 1, **options: Any) -> Case:
@@ -114,6 +122,41 @@ def _segments() -> Iterator[Row]:
             yield Row(name, at, f"{option} {source}", None, aim, quick=False, quantity="exponent")
 
 
+def _rules() -> Iterator[Row]:
+    local, wider = (
+        ("rflo", "eprop", "snap"),
+        ("readout-only", "mdgl", "modprop", "feedback-alignment", "tbptt"),
+    )
+    for units, names in product(SIZES, (local, wider)):
+        at = case(rule_cases.adjoint, names=names, num_units=units)
+        goal = 0.8 if names is local else None
+        for name in names:
+            often = units == 128 and names is local
+            yield Row(f"{name} / BPTT N={units}", at, name, rule_cases.REFERENCE, goal, quick=often)
+    limits = {"rflo": 3.4, "uoro": 6.0, "kf-rtrl": 11.0, "rtrl": 74.0}
+    at = case(rule_cases.trace_steps, names=tuple(limits), num_units=32, num_seeds=20)
+    for name, limit in limits.items():
+        words = f"microseconds of a {name} step, trace form N=32, 20 seeds"
+        yield Row(words, at, name, None, limit, quantity="microseconds", quick=name == "rflo")
+    declared = {  # sizes at which the declared order rules; exponents of time and of memory
+        "rflo": ((128, 256, 512), 2.0, 2.0),
+        "snap": ((128, 256, 512), 2.0, 2.0),
+        "uoro": ((128, 256, 512), 2.0, 2.0),
+        "kf-rtrl": ((64, 128, 256), 3.0, 2.0),
+        "rtrl": ((32, 64, 96), 4.0, 3.0),
+    }
+    for name, (sizes, in_time, in_memory) in declared.items():
+        at = case(rule_cases.orders, name=name, sizes=sizes, num_steps=20)
+        for kind, goal in (("time", in_time), ("memory", in_memory)):
+            words = f"exponent in N of {kind}, trace form of {name}"
+            often = name == "rflo"
+            yield Row(words, at, kind, None, goal, quick=often, quantity="exponent", within=0.3)
+    at = case(rule_cases.memory_in_time, names=("rflo",), num_steps=(500, 1000, 2000))
+    for words, goal in (("after", 1.0), ("within", 0.0)):
+        name = f"exponent in T of memory of rflo, {words} the trial N=64"
+        yield Row(name, at, f"rflo {words}", None, goal, quick=False, quantity="exponent", within=0.3)
+
+
 def _others(task_names: tuple[str, ...]) -> Iterator[Row]:
     for trials, seeds in ((256, 1), (64, 8)):
         at = case(cases.cores, cores=2, num_trials=trials, num_seeds=seeds)
@@ -135,7 +178,7 @@ def table() -> tuple[Row, ...]:
     """All rows, names unique."""
     from throughtime import tasks
 
-    return (*_steps(), *_gated(), *_segments(), *_others(tasks.names()))
+    return (*_steps(), *_gated(), *_rules(), *_segments(), *_others(tasks.names()))
 
 
 def select(pattern: str | None = None, quick: bool = False) -> tuple[Row, ...]:

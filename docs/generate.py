@@ -25,7 +25,10 @@ from throughtime.results.evaluation import evaluation_dataset
 from throughtime.training import EvaluationRecord
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = ("tasks", "circuits", "credit", "rules", "training", "results", "analysis", "plotting")
+ROOMS = (
+    "tasks", "circuits", "credit", "rules", "audit", "training", "results", "analysis", "plotting",
+    "comparison",
+)  # fmt: skip
 MODULES = (
     "api", "trial", "objectives", "keys", "gaussian", "config", "frozen", "runtime", "registry", "atomic",
 )  # fmt: skip
@@ -33,6 +36,7 @@ FIGURES = {
     "working_memory": "results/demo-delayed-match-to-sample.nc",
     "timing": "results/demo-cue-set-go.nc",
     "gradient_anatomy": "evidence/gradient_anatomy.nc",
+    "locality": "evidence/locality.nc",
 }
 
 
@@ -193,11 +197,13 @@ def options_part() -> str:
     text = []
     for kind in (
         options.Train,
+        options.Compare,
         options.Evaluate,
         options.Show,
         options.Export,
         options.Run,
         options.Figure,
+        options.Audit,
         options.List,
     ):
         notes = option_notes(kind)
@@ -225,14 +231,15 @@ def literal(text: str) -> str:
 
 
 def option_notes(kind: type) -> dict[str, str]:
-    """The string that follows each field of a dataclass in its source."""
-    [definition] = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    assert isinstance(definition, ast.ClassDef)
+    """The string that follows each field of a dataclass in its source, or in that of a base."""
     notes = {}
-    for before, after in zip(definition.body, definition.body[1:], strict=False):
-        if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name):
-            told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-            notes[before.target.id] = str(after.value.value) if told else ""
+    for one in reversed([base for base in kind.__mro__ if dataclasses.is_dataclass(base)]):
+        [definition] = ast.parse(textwrap.dedent(inspect.getsource(one))).body
+        assert isinstance(definition, ast.ClassDef)
+        for before, after in zip(definition.body, definition.body[1:], strict=False):
+            if isinstance(before, ast.AnnAssign) and isinstance(before.target, ast.Name):
+                told = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+                notes[before.target.id] = str(after.value.value) if told else ""
     return notes
 
 

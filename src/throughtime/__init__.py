@@ -17,6 +17,9 @@ __all__ = [
     "__version__",
     "analysis",
     "circuits",
+    "compare",
+    "compare_gradients",
+    "comparison",
     "credit",
     "evaluate",
     "gradient",
@@ -33,6 +36,7 @@ __all__ = [
 _ROOMS = (
     "analysis",
     "circuits",
+    "comparison",
     "credit",
     "objectives",
     "plotting",
@@ -45,6 +49,8 @@ _NAMES = {
     "train": "throughtime.api",
     "evaluate": "throughtime.api",
     "gradient": "throughtime.api",
+    "compare": "throughtime.comparison",
+    "compare_gradients": "throughtime.comparison",
     "load": "throughtime.results",
     "Run": "throughtime.results",
     "Trial": "throughtime.trial",
@@ -52,8 +58,20 @@ _NAMES = {
 }
 
 if TYPE_CHECKING:
-    from throughtime import analysis, circuits, credit, objectives, plotting, results, rules, tasks, training
+    from throughtime import (
+        analysis,
+        circuits,
+        comparison,
+        credit,
+        objectives,
+        plotting,
+        results,
+        rules,
+        tasks,
+        training,
+    )
     from throughtime.api import evaluate, gradient, train
+    from throughtime.comparison import compare, compare_gradients
     from throughtime.frozen import FrozenArray
     from throughtime.results import Run, load
     from throughtime.trial import Trial

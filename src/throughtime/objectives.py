@@ -25,6 +25,27 @@ class Objective:
         """Loss of one trial, scalar, from ``outputs`` (time, output)."""
         raise TypeError(f"{type(self).__name__} must define __call__(outputs, trial).")
 
+    def normaliser(self, trial: Trial) -> Array:
+        """What the loss of one trial is divided by, scalar: known from the trial before any output is."""
+        return jnp.sum(trial.mask)
+
+    def at_step(self, output: Array, target: Array, mask: Array, normaliser: Array) -> Array:
+        """Part of one step in the loss, scalar; the loss of a trial is the sum over its steps.
+
+        Rules that change weights within a trial need it.
+
+        Args:
+            output, target, mask: (output,) of the step; normaliser: from :meth:`normaliser`.
+
+        Raises:
+            ValueError: unless an objective defines it.
+        """
+        raise ValueError(
+            f"{type(self).__name__} is not declared as a sum over steps, so no error is known before the "
+            "trial has ended; define at_step(output, target, mask, normaliser), or use a rule with "
+            "online=False."
+        )
+
     def penalty(self, trajectory: Any, valid: Array | None = None, num_valid: Array | None = None) -> Array:
         """Penalty on what the circuit did in one trial, scalar; zero unless an objective defines one.
 
@@ -132,7 +153,7 @@ class WeightPenalty(Penalty):
 
     Attributes:
         power: 1 or 2.
-        of: which of ``recurrent``, ``input``, ``readout``, ``bias``, ``readout_bias``.
+        of: which of ``recurrent``, ``input``, ``readout``, ``bias``, ``readout_bias``, ``output_feedback``.
 
     Example:
         >>> from types import SimpleNamespace
@@ -149,7 +170,7 @@ class WeightPenalty(Penalty):
         super().__post_init__()
         _check_power("WeightPenalty", self.power)
         object.__setattr__(self, "of", (self.of,) if isinstance(self.of, str) else tuple(self.of))
-        known = ("recurrent", "input", "readout", "bias", "readout_bias")
+        known = ("recurrent", "input", "readout", "bias", "readout_bias", "output_feedback")
         for name in self.of:
             if name not in known:
                 raise ValueError(f"WeightPenalty: of {name!r} is not known; use {', '.join(known)}.")
@@ -197,6 +218,14 @@ class Penalised(Objective):
     def __call__(self, outputs: Array, trial: Trial) -> Array:
         """Loss of the base."""
         return self.base(outputs, trial)
+
+    def normaliser(self, trial: Trial) -> Array:
+        """As the base."""
+        return self.base.normaliser(trial)
+
+    def at_step(self, output: Array, target: Array, mask: Array, normaliser: Array) -> Array:
+        """As the base; penalties on rates are added by whoever knows the rates."""
+        return self.base.at_step(output, target, mask, normaliser)
 
     def __add__(self, term: Penalty) -> Penalised:
         """One more penalty."""
@@ -273,6 +302,10 @@ class SquaredError(Objective):
         """Loss of one trial."""
         return masked_mean((outputs - trial.targets) ** 2, trial.mask)
 
+    def at_step(self, output: Array, target: Array, mask: Array, normaliser: Array) -> Array:
+        """``Σ_k m_k (z_k − y_k)²`` of one step, over the trial's mask sum."""
+        return jnp.sum(jnp.where(mask > 0, mask * (output - target) ** 2, 0.0)) / normaliser
+
 
 @dataclass(frozen=True)
 class CrossEntropy(Objective):
@@ -295,6 +328,41 @@ class CrossEntropy(Objective):
         surprise = -jnp.sum(trial.targets * jax.nn.log_softmax(outputs), axis=-1)
         return masked_mean(surprise, trial.mask[:, 0])
 
+    def normaliser(self, trial: Trial) -> Array:
+        """The mask sum of one channel: it is the same for all."""
+        return jnp.sum(trial.mask[:, 0])
 
-OBJECTIVES = {kebab(kind.__name__): kind for kind in (SquaredError, CrossEntropy)}
+    def at_step(self, output: Array, target: Array, mask: Array, normaliser: Array) -> Array:
+        """The step's cross-entropy times its weight, over the trial's mask sum."""
+        surprise = -jnp.sum(target * jax.nn.log_softmax(output))
+        return jnp.where(mask[0] > 0, mask[0] * surprise, 0.0) / normaliser
+
+
+@dataclass(frozen=True)
+class AbsoluteError(Objective):
+    """Masked absolute error ``Σ m |z − y| / Σ m`` of one trial; its slope is 0 where z = y.
+
+    What is said of the weight of a trial in :class:`SquaredError` holds here.
+
+    Source: the error of a trial in Miconi 2017, eLife 6:e20899.
+
+    Example:
+        >>> import numpy as np
+        >>> from throughtime.trial import Trial
+        >>> one = np.ones((4, 1), np.float32)
+        >>> trial = Trial(one, one, one, one[:, 0] > 0, {}, {})
+        >>> float(AbsoluteError()(np.full((4, 1), 3.0, np.float32), trial))
+        2.0
+    """
+
+    def __call__(self, outputs: Array, trial: Trial) -> Array:
+        """Loss of one trial."""
+        return masked_mean(jnp.abs(outputs - trial.targets), trial.mask)
+
+    def at_step(self, output: Array, target: Array, mask: Array, normaliser: Array) -> Array:
+        """``Σ_k m_k |z_k − y_k|`` of one step, over the trial's mask sum."""
+        return jnp.sum(jnp.where(mask > 0, mask * jnp.abs(output - target), 0.0)) / normaliser
+
+
+OBJECTIVES = {kebab(kind.__name__): kind for kind in (SquaredError, CrossEntropy, AbsoluteError)}
 PENALTIES = {kebab(kind.__name__): kind for kind in (RatePenalty, WeightPenalty, VanishingGradient)}

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 import pytest
 
-from tests.contracts import circuit_battery as battery
+from throughtime.checking import circuits as battery
 from throughtime import circuits
 from throughtime.circuits import (
     GRU,

@@ -140,3 +140,45 @@ def gradient_anatomy(num_seeds: int = 4, *ignored: int) -> xr.DataTree:
         "/memory": memory(),
     }
     return xr.DataTree.from_dict(groups)
+
+
+def locality(*ignored: int) -> xr.DataTree:
+    """Rules with the longest names, that sense and read at random."""
+    g = np.random.default_rng(5)
+    names = [*(f"rule-{number}" for number in range(22)), "reward-modulated-hebbian", "evolution-strategy"]
+    signals = [
+        "error",
+        "W_out",
+        "future_errors",
+        "others'_states",
+        "others'_weights",
+        "type_modulators",
+        "scalar",
+    ]
+    kinds = [f"readout_of_other_neurons_{number}" for number in range(18)]
+
+    def among(words: list[str]) -> tuple:
+        flags = {"flag_values": list(range(len(words))), "flag_meanings": " ".join(words)}
+        return "rule", g.integers(0, len(words), len(names)), {"units": "1", **flags}
+
+    return xr.DataTree.from_dict(
+        {
+            "/locality": xr.Dataset(
+                {
+                    "senses": (
+                        ("rule", "signal"),
+                        g.integers(0, 2, (len(names), len(signals))),
+                        {"units": "1"},
+                    ),
+                    "reads": (("rule", "option"), g.integers(0, 2, (len(names), len(kinds))), {"units": "1"}),
+                    "known": among(["causal", "future", "delayed"]),
+                    "synapses": among(["recurrent", "readout"]),
+                },
+                {
+                    "rule": _named("rule", names),
+                    "signal": _named("signal", signals),
+                    "option": _named("option", kinds),
+                },
+            )
+        }
+    )

@@ -31,6 +31,7 @@ from throughtime.circuits import (
     Learned,
     LowRank,
     MultiRegion,
+    Scattered,
     ShortTermPlasticity,
     Sparse,
     WarmUp,
@@ -96,6 +97,36 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, tuple[str, ...]]]] = {
         {"dynamics": POSITIVE, "recurrent": Dale(excitatory=0.6, base=REGIONS)},
         {"recurrent": ("unit", "presynaptic_unit")},
     ),
+    "output fed back, gru": (
+        {"dynamics": GRU(), "output_feedback": True},
+        {
+            "output_feedback": ("input_gate", "unit", "output"),
+            "input_weights": ("input_gate", "unit", "input"),
+        },
+    ),
+    "output fed back, reset before": (
+        {"dynamics": GRU(reset="before"), "output_feedback": True, "initial": Learned()},
+        {"output_feedback": ("gate", "unit", "output")},
+    ),
+    "output fed back, plasticity": (
+        {"dynamics": ShortTermPlasticity(form="rate"), "output_feedback": True},
+        {"output_feedback": ("unit", "output")},
+    ),
+    "leaky readout, held rates, scattered": (
+        {
+            "dynamics": Leaky(held_rates=(0.5, *[np.nan] * (UNITS - 1))),
+            "readout_tau": 60.0,
+            "initial": Scattered(),
+        },
+        {"free_initial_current": ("unit",)},
+    ),
+    "leaky readout, held rates, plasticity": (
+        {
+            "dynamics": ShortTermPlasticity(held_rates=(*[np.nan] * (UNITS - 1), 2.0)),
+            "readout_tau": 60.0,
+        },
+        {"bias": ("unit",)},
+    ),
     "masks and signs": (
         {
             "input_mask": np.repeat(HALF[:, None], INPUTS, axis=1),
@@ -125,7 +156,8 @@ def records(circuit: Circuit, dtype: type = np.float32) -> tuple[TrainingRecord,
     }
     record = training_record()
     weights = _effective(circuit, params)
-    weights = {name: np.asarray(weights[name]) for name in record.weights}
+    names = [*record.weights, *(["output_feedback"] if circuit.output_feedback else [])]
+    weights = {name: np.asarray(weights[name]) for name in names}
     task = ToyTask(input_names=tuple(f"x{i}" for i in range(circuit.num_inputs)))
     config = {**record.config, "task": task, "circuit": circuit}
     shape = (SEEDS, TRIALS, SAMPLES)

@@ -97,7 +97,7 @@ def test_units_without_types_have_no_labels():
         assert not {"cell_type", "unit_region"} & set(group.to_dataset().variables)
 
 
-@pytest.mark.parametrize("case", ["gru", "regions, Dale"])
+@pytest.mark.parametrize("case", ["output fed back, gru", "regions, Dale"])
 def test_trained_runs(case, suffix, tmp_path):
     task = tt.tasks.make("cue-set-go", dt=40.0)
     fields = CASES[case][0]
@@ -110,3 +110,5 @@ def test_trained_runs(case, suffix, tmp_path):
     np.testing.assert_array_equal(again["outputs"], run.tree["evaluation/outputs"])
     assert set(again.coords) == set(run.tree["evaluation"].to_dataset().coords)
     assert ("cell_type" in again.coords) == (case == "regions, Dale")
+    checkpoints = found.tree["checkpoints"].to_dataset()
+    assert ("output_feedback" in checkpoints) == circuit.output_feedback

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from tests.contracts import task_battery as battery
 from throughtime import tasks
+from throughtime.checking import tasks as battery
 
 EVEN = {0: 0.5, 1: 0.5}
 

@@ -221,7 +221,7 @@ def test_clipping_by_block_and_by_global_norm_is_recorded():
 
 
 def test_clip_leaves_a_zero_gradient_alone():
-    for by in ("global", "block"):
+    for by in ("global", "block", "value"):
         clipped, fraction = Clip(1.0, by=by)({"a": jnp.zeros(3), "b": jnp.zeros(2)})
         assert not any(np.isnan(leaf).any() for leaf in clipped.values())
         assert float(fraction) == 0

@@ -14,6 +14,12 @@ if TYPE_CHECKING:
     from throughtime.analysis._accuracy import accuracy
     from throughtime.analysis._align import align, warp
     from throughtime.analysis._dimensionality import dimensionality
+    from throughtime.analysis._gradient_comparison import (
+        feedback_alignment,
+        gradient_alignment,
+        gradient_bias_variance,
+        one_step_change,
+    )
     from throughtime.analysis._gradient_norms import gradient_norms
     from throughtime.analysis._levels import example_seed, levels
     from throughtime.analysis._pca import pca
@@ -26,8 +32,12 @@ _MEMBERS = {
     "align": "_align",
     "dimensionality": "_dimensionality",
     "example_seed": "_levels",
+    "feedback_alignment": "_gradient_comparison",
+    "gradient_alignment": "_gradient_comparison",
+    "gradient_bias_variance": "_gradient_comparison",
     "gradient_norms": "_gradient_norms",
     "levels": "_levels",
+    "one_step_change": "_gradient_comparison",
     "pca": "_pca",
     "psychometric": "_psychometric",
     "scaling_index": "_scaling_index",
@@ -40,8 +50,12 @@ __all__ = [
     "align",
     "dimensionality",
     "example_seed",
+    "feedback_alignment",
+    "gradient_alignment",
+    "gradient_bias_variance",
     "gradient_norms",
     "levels",
+    "one_step_change",
     "pca",
     "psychometric",
     "scaling_index",

@@ -18,13 +18,13 @@ from throughtime.circuits.dynamics import (
     NumpyStep,
     ShortTermPlasticity,
 )
-from throughtime.circuits.initial import Initial, Learned, Rest, WarmUp
+from throughtime.circuits.initial import Initial, Learned, Rest, Scattered, WarmUp
 from throughtime.circuits.torch_layout import from_torch, to_torch
 from throughtime.registry import kebab, unknown
 
 DYNAMICS = {kebab(kind.__name__): kind for kind in (Leaky, Adaptive, ShortTermPlasticity, GRU, LSTM)}
 CONNECTIVITY = {kebab(kind.__name__): kind for kind in (Dense, Sparse, Dale, LowRank, MultiRegion)}
-INITIAL = {kebab(kind.__name__): kind for kind in (Rest, Learned, WarmUp)}
+INITIAL = {kebab(kind.__name__): kind for kind in (Rest, Learned, Scattered, WarmUp)}
 
 __all__ = [
     "ACTIVATIONS",
@@ -43,6 +43,7 @@ __all__ = [
     "MultiRegion",
     "NumpyStep",
     "Rest",
+    "Scattered",
     "ShortTermPlasticity",
     "Sparse",
     "Trajectory",

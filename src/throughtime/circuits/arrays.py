@@ -31,6 +31,7 @@ def from_arrays(
     dynamics: Dynamics | None = None,
     connectivity: Connectivity | None = None,
     noise: float = 0.0,
+    output_feedback: ArrayLike | None = None,
     **fields: Any,
 ) -> tuple[Circuit, Params]:
     """A circuit and its parameters from effective weights.
@@ -47,11 +48,13 @@ def from_arrays(
         dynamics: any dynamics, in place of ``tau``, ``form`` and ``activation``.
         connectivity: a constraint the weights obey and training shall keep; all-to-all by default.
         noise: σ of the drive noise.
+        output_feedback: W_fb, ([gate,] unit, output), of outputs that are fed back; none are by default.
         fields: further fields of :class:`~throughtime.circuits.Circuit`.
 
     Returns:
         the circuit, and parameters in the precision JAX uses (float32, or float64 under
-        ``jax.enable_x64``); ``circuit.weights(params)`` gives the weights back.
+        ``jax.enable_x64``); ``circuit.weights(params)`` gives the weights back. A scattered initial state is
+        drawn from key 0.
 
     Raises:
         ValueError: for arrays whose shapes do not fit each other, that are not finite, or that violate a
@@ -85,6 +88,8 @@ def from_arrays(
             wanted = f"(gate, {kind[1:]}" if dims == 3 else kind
             raise ValueError(f"from_arrays: {name} has shape {array.shape}, expected {wanted}.")
     num_units, fields = W.shape[-1], {**fields, "noise_sd": noise}
+    if output_feedback is not None:
+        fields["output_feedback"] = True
     circuit = Circuit(
         W_in.shape[-1],
         num_units,
@@ -101,6 +106,8 @@ def from_arrays(
     if W.shape != recurrent_shape:
         raise ValueError(f"from_arrays: recurrent has shape {W.shape}, expected {recurrent_shape}.")
     plain = {"input": W_in, "bias": b, "readout": W_out, "readout_bias": b_out}
+    if output_feedback is not None:
+        plain["output_feedback"] = _finite("output_feedback", output_feedback)
     for name, array in plain.items():
         if array.shape != drawn[name].shape:
             raise ValueError(

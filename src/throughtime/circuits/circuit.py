@@ -15,7 +15,8 @@ from throughtime.circuits import gates
 from throughtime.circuits.connectivity import Connectivity, Dense
 from throughtime.circuits.dynamics import Dynamics, Leaky
 from throughtime.circuits.initial import Initial, Rest
-from throughtime.circuits.simulate import external_drive, unfold, whole_drive
+from throughtime.circuits.readout import read_out
+from throughtime.circuits.simulate import external_drive, fed_back_drive, unfold, whole_drive
 from throughtime.frozen import FrozenArray
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Weights(NamedTuple):
         tau: (unit,) membrane time constant, ms.
         existing: (unit, presynaptic_unit) bool, which synapses exist.
         cell_types: (unit,) integer cell type.
+        output_feedback: ([gate,] unit, output); of width 0 where no output is fed back.
     """
 
     recurrent: Array
@@ -45,6 +47,7 @@ class Weights(NamedTuple):
     tau: Array
     existing: Array
     cell_types: Array
+    output_feedback: Array
 
 
 class Trajectory(NamedTuple):
@@ -68,6 +71,10 @@ class Circuit:
         u_t = W r_{t−1} + W_in x_t + b + σ √(2τ/dt) ξ_t
         s_t = local(s_{t−1}, u_t),   r_t = rate(s_t),   z_t = W_out r_t + b_out
 
+    With ``output_feedback`` the drive also has ``W_fb z_{t−1}``, where z_0 is what the readout reads off the
+    initial state; with ``readout_tau`` the readout has a leak, ``z_t = κ z_{t−1} + W_out r_t + b_out`` with
+    κ = exp(−dt/readout_tau) and z_0 = 0.
+
     The noise is defined in continuous time: with ``noise_sd=σ`` the state of an isolated ``current``-form
     unit has standard deviation σ at every small dt (in state units); in the ``rate`` form the same noise
     passes through the activation; gated units take it on every drive.
@@ -82,7 +89,12 @@ class Circuit:
         readout_mask: (output, unit) bool, which units an output reads; all by default.
         non_negative: ``"input"`` and ``"readout"``, or one of them: these weights are ``|θ|``.
         fixed: names of parameters no rule may train, such as ``("input",)``.
-        initial: state before the first step: ``Rest()``, ``Learned()`` or ``WarmUp(duration)``.
+        initial: state before the first step: ``Rest()``, ``Learned()``, ``Scattered(scale)`` or
+            ``WarmUp(duration)``.
+        output_feedback: whether each output is fed back into the circuit one step later, through weights
+            W_fb of its own (parameter ``output_feedback``).
+        output_feedback_gain: SD of the initial W_fb times √num_outputs.
+        readout_tau: time constant of the readout's leak, ms; None: the readout has no memory.
 
     Masks and signs hold exactly after every update, and gradients are pulled back through them.
 
@@ -106,6 +118,9 @@ class Circuit:
     non_negative: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
     initial: Initial = field(default_factory=Rest)
+    output_feedback: bool = False
+    output_feedback_gain: float = 1.0
+    readout_tau: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("num_inputs", "num_units", "num_outputs"):
@@ -116,6 +131,7 @@ class Circuit:
             raise ValueError(f"Circuit: dt {self.dt!r} ms is not a positive number.")
         if not (math.isfinite(self.noise_sd) and self.noise_sd >= 0):
             raise ValueError(f"Circuit: noise {self.noise_sd!r} is not a number >= 0.")
+        self._check_outputs()
         self.dynamics.check(self.num_units, self.dt)
         self.recurrent.check(self.num_units, self.dynamics)
         for name, shape in (
@@ -134,6 +150,30 @@ class Circuit:
             raise ValueError(
                 f"Circuit: fixed {unknown} are no parameters of this circuit; "
                 f"it has {list(self.param_names)}."
+            )
+
+    def _check_outputs(self) -> None:
+        if not isinstance(self.output_feedback, bool):
+            raise ValueError(f"Circuit: output_feedback {self.output_feedback!r} is neither True nor False.")
+        gain, tau = self.output_feedback_gain, self.readout_tau
+        if not (math.isfinite(gain) and gain >= 0):
+            raise ValueError(f"Circuit: output_feedback_gain {gain!r} is not a number >= 0.")
+        if gain != 1.0 and not self.output_feedback:
+            raise ValueError(
+                f"Circuit: output_feedback_gain {gain!r} scales weights that this circuit does not have; set "
+                "output_feedback=True, or leave the gain out."
+            )
+        if tau is None:
+            return
+        if not (math.isfinite(tau) and tau > 0):
+            raise ValueError(
+                f"Circuit: readout_tau {tau!r} ms is not a positive number; use None for a readout without "
+                "memory."
+            )
+        if self.output_feedback:
+            raise ValueError(
+                f"Circuit: readout_tau {tau:g} ms with output_feedback: the output fed back would be a state "
+                "of its own, which a step from the neurons' state alone cannot know; use one of the two."
             )
 
     def _check_mask(self, name: str, shape: tuple[int, int]) -> None:
@@ -161,22 +201,25 @@ class Circuit:
 
     @property
     def untrained(self) -> tuple[str, ...]:
-        """Parameters that no rule trains: ``fixed``, and weights the connectivity declares fixed."""
-        return tuple(dict.fromkeys((*self.fixed, *self.recurrent.fixed_params)))
+        """Parameters that no rule trains: ``fixed``, those the connectivity declares fixed, and a scattered
+        initial state."""
+        initial = self.initial.fixed_params(self)
+        return tuple(dict.fromkeys((*self.fixed, *self.recurrent.fixed_params, *initial)))
 
     def init(self, *, key: Array) -> Params:
         """Draw initial parameters.
 
         Recurrent weights as the connectivity says, input weights N(0, 1/num_inputs), readout weights
         N(0, 1/num_units), biases as the dynamics says (0 for leaky units), plus the dynamics' own parameters
-        and those of a learned initial state. Behind a mask a target's variance is 1 over the number of its
+        and those of a learned or scattered initial state; weights of fed-back outputs
+        N(0, output_feedback_gain²/num_outputs). Behind a mask a target's variance is 1 over the number of its
         sources.
 
         Returns:
             float32 arrays under at least ``recurrent``, ``input``, ``bias``, ``readout``, ``readout_bias``.
         """
         root = keys.stream(key, "init")
-        part = [jax.random.fold_in(root, code) for code in range(4)]
+        part = [jax.random.fold_in(root, code) for code in range(6)]
         units, dynamics = self.num_units, self.dynamics
         num_gates, fed = dynamics.num_drives, len(dynamics.input_drives)
         in_shape = (units, self.num_inputs) if num_gates == 1 else (fed, units, self.num_inputs)
@@ -189,8 +232,20 @@ class Circuit:
             / _root_of_sources(self.readout_mask, units),
             "readout_bias": jnp.zeros(self.num_outputs, jnp.float32),
             **dynamics.init_params(units, key=part[3]),
-            **self.initial.init_params(self),
+            **self._init_output_feedback(part[4]),
+            **self.initial.init_params(self, part[5]),
         }
+
+    def _init_output_feedback(self, key: Array) -> Params:
+        if not self.output_feedback:
+            return {}
+        scale = self.output_feedback_gain / math.sqrt(self.num_outputs)
+        drawn = jax.random.normal(key, self._output_feedback_shape(self.num_outputs), jnp.float32)
+        return {"output_feedback": scale * drawn}
+
+    def _output_feedback_shape(self, outputs: int) -> tuple[int, ...]:
+        fed = len(self.dynamics.input_drives)
+        return (*((fed,) if self.dynamics.num_drives > 1 else ()), self.num_units, outputs)
 
     def weights(self, params: Params) -> Weights:
         """Effective weights, time constants, existing synapses and cell types of ``params``."""
@@ -203,6 +258,11 @@ class Circuit:
             tau=self.dynamics.time_constant(params, self.num_units),
             existing=self.recurrent.existing(self.num_units),
             cell_types=self.recurrent.cell_types(self.num_units),
+            output_feedback=(
+                params["output_feedback"]
+                if self.output_feedback
+                else jnp.zeros(self._output_feedback_shape(0), params["bias"].dtype)
+            ),
         )
 
     def _constrained(self, name: str, free: Array, mask: FrozenArray | None) -> Array:
@@ -254,7 +314,8 @@ class Circuit:
             params: from :meth:`init`.
             inputs: (time, input).
             valid: (time,) bool; where False the state stands still. All True by default.
-            state: state before the first step; :meth:`initial_state` by default.
+            state: state before the first step; :meth:`initial_state` by default. The outputs of a leaky
+                readout start at 0 in either case.
             noise: (time, unit) drive noise from :meth:`noise`; none by default.
 
         Raises:
@@ -272,15 +333,19 @@ class Circuit:
         drive = external_drive(self, weights, inputs.astype(params["bias"].dtype), noise)
         states, _ = unfold(self, params, weights, drive, valid, state, batched=False)
         rates = jax.vmap(lambda now: self.dynamics.readout(params, now))(states)
-        return Trajectory(states, rates, rates @ weights.readout.T + weights.readout_bias)
+        return Trajectory(states, rates, read_out(self, weights, rates, valid))
 
     def step(self, params: Params, state: State, x: Array) -> State:
         """One noise-free step from ``state`` under input ``x`` (input,): the map that analyses study."""
         weights, dynamics = self.weights(params), self.dynamics
         if dynamics.two_stage:
             external = external_drive(self, weights, x, None)
+            if self.output_feedback:
+                external = gates.add(external, fed_back_drive(self, params, weights, state))
             return dynamics.advance(params, state, weights.recurrent, gates.joint(external), self.dt)
         drive = whole_drive(dynamics, weights._asdict(), dynamics.rate(params, state), x)
+        if self.output_feedback:
+            drive = gates.add(drive, fed_back_drive(self, params, weights, state))
         return dynamics.local(params, state, drive, self.dt)
 
 

@@ -100,6 +100,14 @@ def of_gates(made: Any, recurrent_drives: tuple[int, ...], num_drives: int) -> l
     return [fed[gate] if gate in fed else next(rest) for gate in range(num_drives)]
 
 
+def by_drive(credit: Joined, recurrent_drives: tuple[int, ...], num_drives: int) -> list[Array]:
+    """:class:`Joined` credit as one array (…, unit) for each drive."""
+    each = iter(jnp.split(credit.fed, len(recurrent_drives), axis=-1))
+    fed = {gate: next(each) for gate in recurrent_drives}
+    rest = iter(credit.others)
+    return [fed[gate] if gate in fed else next(rest) for gate in range(num_drives)]
+
+
 def split(values: Array, num_drives: int) -> Any:
     """``values`` ([gate,] unit) as a drive: itself with one gate, :class:`Gates` with several."""
     return values if num_drives == 1 else Gates(tuple(values[gate] for gate in range(num_drives)))

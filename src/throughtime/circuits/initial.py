@@ -1,4 +1,4 @@
-"""What state a trial starts from: rest, a learned state, or where the circuit settles without input."""
+"""What state a trial starts from: rest, a learned or drawn state, or where the circuit settles by itself."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ import jax
 import jax.numpy as jnp
 
 if TYPE_CHECKING:
+    from jax import Array
+
     from throughtime.circuits.circuit import Circuit
     from throughtime.circuits.dynamics.base import Params, State
 
@@ -18,9 +20,17 @@ if TYPE_CHECKING:
 class Initial:
     """Base of all initial states; by itself the state the dynamics declares (zeros for leaky units)."""
 
-    def init_params(self, circuit: Circuit) -> Params:
-        """Trained parameters of the initial state; none by default."""
+    def init_params(self, circuit: Circuit, key: Array | None = None) -> Params:
+        """Parameters of the initial state; none by default.
+
+        Args:
+            key: for those that are drawn; key 0 where none is given.
+        """
         return {}
+
+    def fixed_params(self, circuit: Circuit) -> tuple[str, ...]:
+        """Names of those of them that no rule trains; none by default."""
+        return ()
 
     def base(self, circuit: Circuit, params: Params) -> State:
         """State before the first step, or before the warm-up: variables (unit,)."""
@@ -70,7 +80,7 @@ class Learned(Initial):
         (4,)
     """
 
-    def init_params(self, circuit: Circuit) -> Params:
+    def init_params(self, circuit: Circuit, key: Array | None = None) -> Params:
         """One (unit,) array for each learned variable."""
         declared = circuit.dynamics.init_state(circuit.num_units)
         return {f"initial_{name}": declared[name] for name in circuit.dynamics.learned_states}
@@ -80,6 +90,66 @@ class Learned(Initial):
         declared = super().base(circuit, params)
         learned = {name: params[f"initial_{name}"] for name in circuit.dynamics.learned_states}
         return circuit.dynamics.admissible({**declared, **learned})
+
+
+@dataclass(frozen=True)
+class Scattered(Learned):
+    """Every trial starts from the same random state, drawn once with the weights and never trained.
+
+    Parameters ``initial_<variable>`` (unit,) of the circuit, as in :class:`Learned`, but in
+    ``circuit.untrained``: the state the dynamics declares plus independent numbers for every unit.
+
+    Attributes:
+        scale: ``uniform``: half the width, numbers in [−scale, scale]; ``normal``: the SD.
+        distribution: ``uniform`` or ``normal``.
+
+    Source: Miconi 2017, eLife 6:e20899, whose currents start in [−0.1, 0.1].
+
+    Example:
+        >>> import jax
+        >>> from throughtime.circuits import Circuit
+        >>> circuit = Circuit(num_inputs=1, num_units=4, num_outputs=1, initial=Scattered(0.1))
+        >>> state = circuit.init(key=jax.random.key(0))["initial_current"]
+        >>> circuit.untrained, state.shape, bool((abs(state) <= 0.1).all())
+        (('initial_current',), (4,), True)
+    """
+
+    scale: float = 0.1
+    distribution: str = "uniform"
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.scale) and self.scale > 0):
+            raise ValueError(
+                f"Scattered: scale {self.scale!r} is not a positive number; use Rest() for no scatter."
+            )
+        if self.distribution not in DISTRIBUTIONS:
+            raise ValueError(
+                f"Scattered: distribution {self.distribution!r} is not known; use 'uniform' or 'normal'."
+            )
+
+    def init_params(self, circuit: Circuit, key: Array | None = None) -> Params:
+        """The declared state with the drawn numbers added, (unit,) for each variable."""
+        root = jax.random.key(0) if key is None else key
+        draw = DISTRIBUTIONS[self.distribution]
+        return {
+            name: declared + self.scale * draw(jax.random.fold_in(root, index), declared.shape)
+            for index, (name, declared) in enumerate(super().init_params(circuit).items())
+        }
+
+    def fixed_params(self, circuit: Circuit) -> tuple[str, ...]:
+        """All of them."""
+        return tuple(super().init_params(circuit))
+
+
+def _uniform(key: Array, shape: tuple[int, ...]) -> Array:
+    return jax.random.uniform(key, shape, jnp.float32, -1.0, 1.0)
+
+
+def _normal(key: Array, shape: tuple[int, ...]) -> Array:
+    return jax.random.normal(key, shape, jnp.float32)
+
+
+DISTRIBUTIONS = {"uniform": _uniform, "normal": _normal}
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 
 from throughtime.circuits import gates
 from throughtime.circuits.initial import broadcast
+from throughtime.circuits.readout import read_out
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,7 +34,8 @@ class Unfolded(NamedTuple):
             XLA does not store them.
         sent: (time, trial, unit) rates that reached the synapses, ``r_{t−1}``.
         read: (time, trial, unit) what the readout read.
-        inputs: (time, trial, input); valid: (time, trial).
+        inputs: (time, trial, input), and behind them the outputs of the step before, where they are fed back;
+            valid: (time, trial).
     """
 
     initial: State
@@ -92,6 +94,13 @@ def whole_drive(dynamics: Dynamics, matrices: dict[str, Array], transmitted: Arr
     return gates.add(external, arriving)
 
 
+def fed_back_drive(circuit: Circuit, params: Params, weights: Weights, state: State) -> Any:
+    """What the output of one trial's ``state`` adds to every drive where it is fed back, ``W_fb z``."""
+    dynamics = circuit.dynamics
+    output = weights.readout @ dynamics.readout(params, state) + weights.readout_bias
+    return apply_synapses(dynamics, dynamics.input_drives, weights.output_feedback, output)
+
+
 def by_source(dynamics: Dynamics, matrix: Array) -> Array:
     """``matrix`` as one factor (presynaptic, gate · unit), made once before a loop."""
     return matrix.T if dynamics.num_drives == 1 else matrix.reshape(-1, matrix.shape[-1]).T
@@ -118,11 +127,29 @@ def on_all_drives(each: list[Array], drives: tuple[int, ...], num_drives: int) -
 def send_back(dynamics: Dynamics, matrix: Array, credit: Any) -> Array:
     """``Σ_g (Wᵍ)ᵀ δᵍ``: what arrives at the sources, (…, presynaptic), from credit of the drives.
 
-    With several drives the credit is :class:`~throughtime.circuits.gates.Joined`.
+    With several drives the credit is :class:`~throughtime.circuits.gates.Joined`. A diagonal matrix may be
+    given as its diagonal, ([gate,] unit).
+    """
+    if dynamics.num_drives == 1:
+        return credit * matrix if matrix.ndim == 1 else credit @ matrix
+    if matrix.ndim == 2:
+        each = jnp.split(credit.fed, len(matrix), axis=-1)
+        return sum((one * own for one, own in zip(each[1:], matrix[1:], strict=True)), each[0] * matrix[0])
+    return credit.fed @ matrix.reshape(-1, matrix.shape[-1])
+
+
+def send_back_to_outputs(dynamics: Dynamics, matrix: Array, credit: Any) -> Array:
+    """``Σ_g (W_fbᵍ)ᵀ δᵍ``: what arrives at the outputs that were fed back, (…, output).
+
+    Args:
+        matrix: W_fb, ([gate,] unit, output), one gate for each of ``input_drives``.
+        credit: δ of the drives, as for :func:`send_back`.
     """
     if dynamics.num_drives == 1:
         return credit @ matrix
-    return credit.fed @ matrix.reshape(-1, matrix.shape[-1])
+    each = gates.by_drive(credit, dynamics.recurrent_drives, dynamics.num_drives)
+    parts = [each[gate] @ one for gate, one in zip(dynamics.input_drives, matrix, strict=True)]
+    return sum(parts[1:], parts[0])
 
 
 def masked_local(circuit: Circuit, params: Params, state: State, drive: Array, valid: Array) -> State:
@@ -158,7 +185,12 @@ def unfold(
     def one(state: State, arriving: Array, here: Array) -> State:
         return masked_local(circuit, params, state, arriving, here)
 
+    def output(state: State) -> Array:
+        return weights.readout @ dynamics.readout(params, state) + weights.readout_bias
+
     def two_stage(state: State, external: Any, here: Array) -> State:
+        if circuit.output_feedback:
+            external = gates.add(external, fed_back_drive(circuit, params, weights, state))
         after = dynamics.advance(params, state, weights.recurrent, gates.joint(external), circuit.dt)
         return {name: jnp.where(here, after[name], state[name]) for name in state}
 
@@ -171,17 +203,25 @@ def unfold(
         return states, drive
 
     local, rate = (jax.vmap(one), jax.vmap(transmit)) if batched else (one, transmit)
-    recurrent = by_source(dynamics, weights.recurrent)
+    ways = [(dynamics.recurrent_drives, by_source(dynamics, weights.recurrent), rate)]
+    if circuit.output_feedback:
+        fed_back = by_source(dynamics, weights.output_feedback)
+        ways.append((dynamics.input_drives, fed_back, jax.vmap(output) if batched else output))
+
+    def sent(state: State) -> list[Array]:
+        return [of_state(state) for _, _, of_state in ways]
 
     def step(
-        carry: tuple[State, Array], now: tuple[Array, Array]
-    ) -> tuple[tuple[State, Array], tuple[State, Array]]:
-        state, transmitted = carry
-        arriving = gates.add(now[0], arrive(dynamics, dynamics.recurrent_drives, recurrent, transmitted))
+        carry: tuple[State, list[Array]], now: tuple[Array, Array]
+    ) -> tuple[tuple[State, list[Array]], tuple[State, Array]]:
+        state, sources = carry
+        arriving = now[0]
+        for (drives, factor, _), source in zip(ways, sources, strict=True):
+            arriving = gates.add(arriving, arrive(dynamics, drives, factor, source))
         state = local(state, arriving, now[1])
-        return (state, rate(state)), (state, arriving)
+        return (state, sent(state)), (state, arriving)
 
-    _, (states, drives) = jax.lax.scan(step, (initial, rate(initial)), (drive, valid))
+    _, (states, drives) = jax.lax.scan(step, (initial, sent(initial)), (drive, valid))
     return states, drives
 
 
@@ -202,16 +242,31 @@ def forward(
     initial: State | None = None,
     first: Array | int = 0,
 ) -> tuple[Unfolded, Array]:
-    """Run a tile of trials, or a segment of them, with the circuit noise of their keys.
+    """Run a tile of trials with the circuit noise of their keys; the arguments are those of :func:`run_tile`.
+
+    Returns:
+        everything that happened, time-major, and the outputs (time, trial, output).
+    """
+    unfolded = run_tile(circuit, params, weights, trials, keys, initial, first)
+    return unfolded, read_out(circuit, weights, unfolded.read, unfolded.valid)
+
+
+def run_tile(
+    circuit: Circuit,
+    params: Params,
+    weights: Weights,
+    trials: Trial,
+    keys: Array,
+    initial: State | None = None,
+    first: Array | int = 0,
+) -> Unfolded:
+    """Run a tile of trials, or a segment of them, up to the readout.
 
     Args:
         trials: leaves (trial, …); only ``inputs`` and ``valid`` are read.
         keys: (trial,) trial keys; not read by a circuit without noise.
         initial: state before the first step, variables (trial, unit); the circuit's own by default.
         first: index of the first step within the trial (even), where ``trials`` are a segment.
-
-    Returns:
-        everything that happened, time-major, and the outputs (time, trial, output).
     """
     dtype = params["bias"].dtype
     num_trials, num_steps = trials.inputs.shape[:2]
@@ -222,8 +277,7 @@ def forward(
         noise = jax.vmap(lambda key: circuit.noise(key, num_steps, first), out_axes=1)(keys)
     inputs = jnp.swapaxes(trials.inputs, 0, 1).astype(dtype)
     valid = jnp.swapaxes(trials.valid, 0, 1)
-    unfolded = unfold_tile(circuit, params, weights, inputs, valid, initial, noise)
-    return unfolded, unfolded.read @ weights.readout.T + weights.readout_bias
+    return unfold_tile(circuit, params, weights, inputs, valid, initial, noise)
 
 
 def unfold_tile(
@@ -234,17 +288,25 @@ def unfold_tile(
     valid: Array,
     initial: State,
     noise: Array | None = None,
+    added: Any = None,
 ) -> Unfolded:
     """Everything that happens to a tile, time-major.
 
     Args:
         inputs: (time, trial, input); valid: (time, trial).
         initial: variables (trial, unit); noise: (time, trial, unit) or None.
+        added: further drive, (time, trial, unit), for several gates one such array each, or None.
     """
     drive = external_drive(circuit, weights, inputs, noise)
+    drive = drive if added is None else gates.add(drive, added)
     states, drives = unfold(circuit, params, weights, drive, valid, initial, batched=True)
     dynamics = circuit.dynamics
     rates = dynamics.rate(params, states)
     sent = jnp.concatenate([dynamics.rate(params, initial)[None], rates[:-1]])
-    read = rates if separate_readout(circuit) is None else dynamics.readout(params, states)
+    separate = separate_readout(circuit)
+    read = rates if separate is None else separate(params, states)
+    if circuit.output_feedback:
+        first = dynamics.readout(params, initial)[None]
+        before = jnp.concatenate([first, read[:-1]]) @ weights.readout.T + weights.readout_bias
+        inputs = jnp.concatenate([inputs, before], axis=-1)
     return Unfolded(initial, states, drives, sent, read, inputs, valid)

@@ -141,6 +141,11 @@ def to_torch(circuit: Circuit, params: Params) -> dict[str, np.ndarray]:
         >>> {name: array.shape for name, array in layer.items()}
         {'weight_ih_l0': (16, 3), 'weight_hh_l0': (16, 4), 'bias_ih_l0': (16,), 'bias_hh_l0': (16,)}
     """
+    if circuit.output_feedback:
+        raise ValueError(
+            "to_torch: a layer of PyTorch has no output that is fed back into it; use a circuit with "
+            "output_feedback=False."
+        )
     kind, weights = _kind_of(circuit), circuit.weights(params)
     gates, units = list(LAYOUTS[kind].gates), circuit.num_units
     of_input, of_units, bias = (np.asarray(each) for each in (weights.input, weights.recurrent, weights.bias))
@@ -220,7 +225,8 @@ def _kind_of(circuit: Circuit) -> str:
         return "lstm"
     if type(dynamics) is GRU and dynamics.reset == "after":
         return "gru"
-    if type(dynamics) is Leaky and dynamics.form == "rate" and dynamics.tau_range is None:
+    free = isinstance(dynamics, Leaky) and dynamics.tau_range is None and dynamics.held_rates is None
+    if type(dynamics) is Leaky and dynamics.form == "rate" and free:
         name = f"rnn-{dynamics.activation}"
         if name in LAYOUTS and np.all(np.asarray(dynamics.tau) == circuit.dt):
             return name

@@ -11,7 +11,7 @@ from tyro.conf import Positional, arg, subcommand
 
 from throughtime.cli import given
 from throughtime.cli.given import Given
-from throughtime.cli.train_options import Train
+from throughtime.cli.train_options import Compare, Train
 
 DESCRIPTION = """Train recurrent circuits on tasks of systems neuroscience, and look at what they learned.
 
@@ -130,6 +130,30 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """Find out what a synapse must sense under each rule, and compare with what the rule declares.
+
+    Exit status 1 if a rule reads what it does not declare, or the other way round."""
+
+    rules: Annotated[Positional[tuple[str, ...]], arg(metavar="[RULE ...]")] = ()
+    """Names of rules; by default all."""
+    records: int = 3
+    """Random records that each rule is shown."""
+    out: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Save the table, as .nc or .zarr."""
+    overwrite: bool = False
+    """Replace a result that is there already."""
+
+    objects: ClassVar[tuple[str, ...]] = ()
+
+    def run(self, given: Given, words: list[str]) -> int:
+        """Audit, print and save."""
+        from throughtime.cli.audit import audit
+
+        return audit(self, words)
+
+
+@dataclass(frozen=True)
 class Figure:
     """Draw a figure from its record and write it as PDF and PNG."""
 
@@ -149,15 +173,38 @@ class Figure:
         return draw_figure(self)
 
 
-Command = List | Train | Evaluate | Show | Export | Run | Figure
+@dataclass(frozen=True)
+class Check:
+    """Check a rule, a task, a circuit or a part of one, or an analysis of your own: one line a check.
+
+    Exit status 1 if a check failed; each says what was expected, what came and what to do."""
+
+    member: Annotated[Positional[str], arg(metavar="FILE.py:NAME")]
+    """A file and the class or object in it."""
+    only: tuple[str, ...] = ()
+    """Names of the checks to run; all by default."""
+
+    objects: ClassVar[tuple[str, ...]] = ()
+
+    def run(self, given: Given, words: list[str]) -> int:
+        """Check it and print the report."""
+        from throughtime.cli.check import check
+
+        return check(self)
+
+
+Command = List | Train | Compare | Evaluate | Show | Export | Run | Figure | Audit | Check
 COMMANDS: Any = (
     Annotated[List, subcommand("list")]
     | Annotated[Train, subcommand("train")]
+    | Annotated[Compare, subcommand("compare")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Show, subcommand("show")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Run, subcommand("run")]
     | Annotated[Figure, subcommand("figure")]
+    | Annotated[Audit, subcommand("audit")]
+    | Annotated[Check, subcommand("check")]
 )
 
 

@@ -14,7 +14,7 @@ from throughtime.training.plan import Clip
 
 if TYPE_CHECKING:
     from throughtime.cli.given import Given
-    from throughtime.cli.options import Train
+    from throughtime.cli.train_options import Train, Training
     from throughtime.results import Run
 
 # option -> (object, field) it is short for
@@ -37,22 +37,8 @@ def train(options: Train, fields: Given, words: list[str]) -> int:
         KeyboardInterrupt: saying how to go on.
     """
     wishes = settings_of(options)
-    for name, (owner, field) in SHORT.items():
-        if (text := getattr(options, name)) is not None:
-            given.add(fields, owner, field, text)
-    wishes["objective"] = build.objective(options.objective, fields)
-    task = build.task(options.task, fields.get("task", {}))
+    task, circuit, wishes["objective"] = objects_of(options, fields)
     rule = build.rule(options.rule, fields.get("rule", {}))
-    circuit = build.circuit(
-        task,
-        num_units=options.num_units,
-        noise=options.noise,
-        dynamics=options.dynamics,
-        recurrent=options.recurrent,
-        initial=options.initial,
-        fixed=options.fixed,
-        fields=fields,
-    )
     settings.check_carry(options.carry_state, circuit)
     settings.check_trained(rule, circuit)
     output.check_suffix(options.out)
@@ -67,7 +53,31 @@ def train(options: Train, fields: Given, words: list[str]) -> int:
     return 0
 
 
-def settings_of(options: Train) -> dict[str, Any]:
+def objects_of(options: Training, fields: Given) -> tuple[Any, Any, Any]:
+    """Task, circuit and objective that the options ask for.
+
+    Raises:
+        Refusal, ValueError: for names and fields there are not, and settings they refuse.
+    """
+    for name, (owner, field) in SHORT.items():
+        if (text := getattr(options, name)) is not None:
+            given.add(fields, owner, field, text)
+    objective = build.objective(options.objective, fields)
+    task = build.task(options.task, fields.get("task", {}))
+    circuit = build.circuit(
+        task,
+        num_units=options.num_units,
+        noise=options.noise,
+        dynamics=options.dynamics,
+        recurrent=options.recurrent,
+        initial=options.initial,
+        fixed=options.fixed,
+        fields=fields,
+    )
+    return task, circuit, objective
+
+
+def settings_of(options: Training) -> dict[str, Any]:
     """Settings of :func:`throughtime.training.train` that the options ask for.
 
     Raises:

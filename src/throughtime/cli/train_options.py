@@ -1,4 +1,4 @@
-"""Every option of ``throughtime train``; importing this module is cheap."""
+"""Every option of ``throughtime train`` and ``throughtime compare``; importing this module is cheap."""
 
 from __future__ import annotations
 
@@ -11,22 +11,14 @@ from tyro.conf import arg
 from throughtime.cli.given import OBJECTS, Given
 
 
-@dataclass(frozen=True)
-class Train:
-    """Train a circuit on a task with a learning rule, and save the run.
-
-    Fields of the objects are options too: --task.FIELD VALUE, --rule.FIELD VALUE, --dynamics.FIELD VALUE,
-    --recurrent.FIELD VALUE, --initial.FIELD VALUE; throughtime list tasks NAME tells the fields of a task.
-    Durations are written in ms as 700, as 300,500,700 (equally likely), as U(500,3000) or as
-    TE(330,80,1500) (scale, low, high); objects within objects as in --recurrent.base "Sparse(0.2)".
-    """
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """Options of every command that trains."""
 
     task: Annotated[str, arg(metavar="NAME[:VARIANT]")]
     """Task to learn, with one of its published settings if wanted: see throughtime list tasks."""
     out: Annotated[Path, arg(metavar="FILE")]
     """Where the run is saved: .nc (netCDF4) or .zarr."""
-    rule: Annotated[str, arg(metavar="NAME")] = "bptt"
-    """Learning rule: see throughtime list rules."""
     seeds: Annotated[str, arg(metavar="N|A,B,…")] = "1"
     """Number of seeds (4 means 0, 1, 2, 3), or the seeds themselves (0,3,7; one alone: 3,)."""
     num_units: int = 128
@@ -67,9 +59,9 @@ class Train:
     optimizer: Annotated[str, arg(metavar="NAME")] = "adam"
     """adam, adamw, momentum, nesterov, rmsprop or sgd."""
     clip: Annotated[float | None, arg(metavar="NORM")] = None
-    """Largest norm of the gradient; no clipping by default."""
-    clip_by: Literal["global", "block"] = "global"
-    """One norm over all parameters, or each parameter array by its own."""
+    """Largest norm of the gradient, or size of its numbers; no clipping by default."""
+    clip_by: Literal["global", "block", "value"] = "global"
+    """One norm over all parameters, each parameter array by its own, or number by number."""
     carry_state: bool = False
     """Start each trial in the state in which the one before it ended."""
     stop: Literal["criterion", "budget"] = "criterion"
@@ -80,8 +72,6 @@ class Train:
     """Updates between two rows of the learning curves."""
     keep: Annotated[str | None, arg(metavar="A,B,…")] = None
     """Updates whose weights are kept beside the initial and the final ones."""
-    checkpoint: Annotated[Path | None, arg(metavar="FILE")] = None
-    """File for the state of training; the same command goes on from it after an interruption."""
     init_seeds: Annotated[str | None, arg(metavar="N|A,B,…")] = None
     """Seed of the initial weights: one number for all seeds, or one for each."""
     data_seeds: Annotated[str | None, arg(metavar="N|A,B,…")] = None
@@ -95,6 +85,22 @@ class Train:
     quiet: bool = False
     """No progress bar."""
 
+
+@dataclass(frozen=True, kw_only=True)
+class Train(Training):
+    """Train a circuit on a task with a learning rule, and save the run.
+
+    Fields of the objects are options too: --task.FIELD VALUE, --rule.FIELD VALUE, --dynamics.FIELD VALUE,
+    --recurrent.FIELD VALUE, --initial.FIELD VALUE; throughtime list tasks NAME tells the fields of a task.
+    Durations are written in ms as 700, as 300,500,700 (equally likely), as U(500,3000) or as
+    TE(330,80,1500) (scale, low, high); objects within objects as in --recurrent.base "Sparse(0.2)".
+    """
+
+    rule: Annotated[str, arg(metavar="NAME")] = "bptt"
+    """Learning rule: see throughtime list rules."""
+    checkpoint: Annotated[Path | None, arg(metavar="FILE")] = None
+    """File for the state of training; the same command goes on from it after an interruption."""
+
     objects: ClassVar[tuple[str, ...]] = OBJECTS
 
     def run(self, given: Given, words: list[str]) -> int:
@@ -102,3 +108,41 @@ class Train:
         from throughtime.cli.train import train
 
         return train(self, given, words)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compare(Training):
+    """Train the same circuits on the same trials with several learning rules, and save all runs in one file.
+
+    Fields of the objects are options too, as in throughtime train: --task.FIELD VALUE, --dynamics.FIELD VALUE
+        and
+    so on. Options of a rule are written behind its name, and a label before it: --rules bptt
+    "aligned=eprop(feedback=symmetric)" "slow=rtrl(online=True, step_size=1e-3)".
+    """
+
+    rules: Annotated[tuple[str, ...], arg(metavar="[LABEL=]NAME[(…)]")]
+    """Learning rules, one or more: see throughtime list rules."""
+    stop: Literal["criterion", "budget"] = "budget"
+    """End when the budget is spent, or when every seed meets the task's criterion."""
+    no_controls: bool = False
+    """Leave out the controls, readout-only and bptt, where they are not among the rules."""
+    match: Literal["updates", "trials"] = "updates"
+    """As many updates for every rule; or as many trials, for rules that take one at a time."""
+    tune: bool = False
+    """Seek the step size of every rule on a grid first; --learning-rate is then not used."""
+    grid: Annotated[str | None, arg(metavar="A,B,…")] = None
+    """Step sizes to try, from small to large; 1e-4,3e-4,1e-3,3e-3,1e-2 by default."""
+    tune_seeds: Annotated[str, arg(metavar="N|A,B,…")] = "3"
+    """Number of seeds to tune on, counted from 10000, or the seeds themselves; none of --seeds."""
+    tune_updates: int | None = None
+    """Updates of each try; as many as --num-updates by default."""
+    checkpoint: Annotated[Path | None, arg(metavar="DIR")] = None
+    """Folder for the states of all trainings; the same command goes on from there after an interruption."""
+
+    objects: ClassVar[tuple[str, ...]] = tuple(name for name in OBJECTS if name != "rule")
+
+    def run(self, given: Given, words: list[str]) -> int:
+        """Train and save."""
+        from throughtime.cli.compare import compare
+
+        return compare(self, given, words)

@@ -8,19 +8,21 @@ states grows as √T, for one more forward product; the gradient is the same to 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 
 from throughtime.circuits.circuit import Trajectory
 from throughtime.circuits.initial import broadcast
-from throughtime.circuits.simulate import Unfolded, forward, unfold_tile
+from throughtime.circuits.readout import before_leak, leaky_back, through_leak
+from throughtime.circuits.simulate import Unfolded, forward, run_tile, unfold_tile
 from throughtime.credit import tiles, vanishing
 from throughtime.credit.adjoint import (
     Arriving,
     effective_gradients,
     initial_credit,
+    initial_output_gradients,
     no_credit,
     pull_back,
     send_credit,
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 
     from throughtime.circuits import Circuit
     from throughtime.circuits.circuit import Weights
+    from throughtime.credit.adjoint import Transported
     from throughtime.objectives import Objective
     from throughtime.trial import Trial
 
@@ -48,22 +51,28 @@ def gradient(
     objective: Objective,
     *,
     feedback: Array,
-    transport: Array | None,
+    transport: Transported,
     trial_keys: Array,
     initial: State | None = None,
     span: Span | None = None,
     segment: int | str | None = None,
+    through_output: bool = True,
+    kappa: float | None = None,
 ) -> tuple[Params, dict[str, Any]]:
     """Gradient of the batch objective (mean over trials) by every parameter, for one choice of F and W̃.
 
     Args:
         trials: batch of trials, leaves (trial, …).
-        feedback: F, (unit, output); transport: W̃ or None. See :mod:`throughtime.credit.adjoint`.
+        feedback: F, (unit, output); transport: W̃, its diagonal, None or a relay. See
+            :func:`throughtime.credit.adjoint.send_credit`.
         trial_keys: (trial,) keys from which each trial's circuit noise is drawn.
         initial: state before the first step, variables (trial, unit); the circuit's own by default, and then
             credit goes on into a learned state or a warm-up.
         span: window on the way back, or None.
         segment: steps of a segment, ``"sqrt"`` for about √T, or None to keep whole trials in memory.
+        through_output: whether credit travels back through outputs that are fed back, where there are any.
+        kappa: κ of a filter the errors pass on their way to the neurons, ``q_t = F ē_t`` with
+            ``ē_t = e_t + κ ē_{t+1}``, while the readout learns from e_t; None: none.
 
     Returns:
         gradients with the structure of ``params``, and ``info``: ``loss`` (scalar), ``losses`` (trial,),
@@ -71,15 +80,21 @@ def gradient(
         ``carry``, the final state, variables (trial, unit).
 
     Raises:
-        ValueError: for a segment longer than the trial, and for a penalty that segments or W̃ rule out.
+        ValueError: for a segment longer than the trial, for a penalty that segments or W̃ rule out, and for a
+            given initial state of a circuit with a leaky readout.
     """
+    if initial is not None:
+        refuse_leaky_readout(circuit)
     weights = circuit.weights(params)
     num_trials, num_steps = trials.inputs.shape[:2]
     length = segment_length(segment, num_steps)
     if length is not None:
         refuse_whole_trial_terms(objective)
     start = broadcast(circuit.initial_state(params), num_trials) if initial is None else initial
-    way = (circuit, params, weights, objective, feedback, transport, span)
+    output_feedback = weights.output_feedback if circuit.output_feedback and through_output else None
+    way = Way(circuit, params, weights, objective, feedback, transport, span, output_feedback, kappa)
+    warm_up = circuit.initial.num_warm_up_steps(circuit.dt)
+    outwards = {"feedback": feedback, "output_feedback": output_feedback}
 
     def one_tile(piece: tuple[Trial, Array, State], weight: Array) -> Any:
         batch, keys, before = piece
@@ -88,7 +103,9 @@ def gradient(
             grads, own, arriving, losses, final = whole(way, batch, keys, before, share)
         else:
             grads, own, arriving, losses, final = by_segments(way, batch, keys, before, share, length)
-        reached, own_part = initial_credit(circuit, params, before, arriving, transport, span)
+        reached, own_part = initial_credit(circuit, params, before, arriving, transport, span, **outwards)
+        if output_feedback is not None and not (initial is None and warm_up):
+            grads = add_initial_output(way, grads, before, arriving)
         summed = jax.tree.map(lambda leaf: leaf.sum(axis_of_trials(span)), arriving)
         return grads, own, own_part, summed, (losses, reached, final)
 
@@ -98,14 +115,36 @@ def gradient(
     further = jax.tree.map(jnp.add, own, own_part)
     if initial is None:
         base = jax.tree.map(lambda leaf: leaf.sum(0), reached)
-        if circuit.initial.num_warm_up_steps(circuit.dt):
+        if warm_up:
             grads, further, base = through_warm_up(way, grads, own, arriving)
         further = {**further, **circuit.initial.pull_back(circuit, params, base)}
     info = {"loss": losses.mean(), "losses": losses, "initial_state": reached, "carry": final}
     return pull_back(circuit, params, grads, further), info
 
 
-Way = tuple["Circuit", "Params", "Weights", "Objective", "Array", "Array | None", Span | None]
+class Way(NamedTuple):
+    """What is the same for all tiles: circuit, parameters, loss, and how credit travels back.
+
+    Attributes:
+        output_feedback: W_fb where credit travels back through it, else None.
+        kappa: filter of the errors on their way to the neurons, or None.
+    """
+
+    circuit: Circuit
+    params: Params
+    weights: Weights
+    objective: Objective
+    feedback: Array
+    transport: Transported
+    span: Span | None
+    output_feedback: Array | None
+    kappa: float | None
+
+    def reaching(self, errors: Array, valid: Array) -> Array:
+        """The errors (time, trial, output) as neurons get them."""
+        return errors if self.kappa is None else leaky_back(errors, valid, self.kappa)
+
+
 Sent = tuple["Params", "Params", Arriving, "Array", "State"]
 
 
@@ -116,13 +155,15 @@ def whole(way: Way, batch: Trial, keys: Array, before: State, share: Array) -> S
         gradients by effective weights and by own parameters, credit leaving the first step, losses (trial,),
         final state.
     """
-    circuit, params, weights, objective, feedback, transport, span = way
+    circuit, params, weights, objective, feedback, transport, span, output_feedback, _ = way
     unfolded, outputs = forward(circuit, params, weights, batch, keys, before)
     losses, errors, direct = differentiate(objective, batch, unfolded, outputs, share)
+    errors = before_leak(circuit, errors, unfolded.valid)
     strength = objective.vanishing
     credit = send_credit(
-        circuit, params, unfolded, errors, feedback, transport, direct, span=span, record=strength > 0
-    )
+        circuit, params, unfolded, way.reaching(errors, unfolded.valid), feedback, transport, direct,
+        span=span, record=strength > 0, output_feedback=output_feedback,
+    )  # fmt: skip
     grads, own = effective_gradients(circuit, unfolded, credit, errors), credit.own
     if strength > 0:
         assert credit.state is not None
@@ -140,7 +181,7 @@ def whole(way: Way, batch: Trial, keys: Array, before: State, share: Array) -> S
 
 def by_segments(way: Way, batch: Trial, keys: Array, before: State, share: Array, length: int) -> Sent:
     """As :func:`whole`, with the states of one segment at a time in memory."""
-    circuit, params, weights, objective, feedback, transport, span = way
+    circuit, params, weights, objective, feedback, transport, span, output_feedback, _ = way
     num_steps = batch.inputs.shape[1]
     count = -(-num_steps // length)
     missing = count * length - num_steps
@@ -150,12 +191,12 @@ def by_segments(way: Way, batch: Trial, keys: Array, before: State, share: Array
         valid = jnp.pad(valid, ((0, 0), (0, missing)))
     live = valid.sum(1)
 
-    def run(state: State, index: Array) -> tuple[Unfolded, Array]:
+    def run(state: State, index: Array) -> Unfolded:
         part = batch._replace(
             inputs=jax.lax.dynamic_slice_in_dim(inputs, index * length, length, 1),
             valid=jax.lax.dynamic_slice_in_dim(valid, index * length, length, 1),
         )
-        return forward(circuit, params, weights, part, keys, state, index * length)
+        return run_tile(circuit, params, weights, part, keys, state, index * length)
 
     def penalties(rates: Array, unfolded: Unfolded) -> Array:
         trajectory = Trajectory(unfolded.states, rates, rates[..., :0])
@@ -163,48 +204,57 @@ def by_segments(way: Way, batch: Trial, keys: Array, before: State, share: Array
 
     def ahead(carry: tuple[State, Array], index: Array) -> Any:
         state, extra = carry
-        unfolded, outputs = run(state, index)
+        unfolded = run(state, index)
         if objective.has_penalty:
             extra = extra + penalties(unfolded.read, unfolded)
-        return ({name: value[-1] for name, value in unfolded.states.items()}, extra), (state, outputs)
+        arriving = unfolded.read @ weights.readout.T + weights.readout_bias
+        return ({name: value[-1] for name, value in unfolded.states.items()}, extra), (state, arriving)
 
     zero = jnp.zeros(len(live), params["bias"].dtype)
-    (final, extra), (boundaries, outputs) = jax.lax.scan(ahead, (before, zero), jnp.arange(count))
-    outputs = outputs.reshape(count * length, *outputs.shape[2:])[:num_steps]
+    (final, extra), (boundaries, arriving) = jax.lax.scan(ahead, (before, zero), jnp.arange(count))
+    arriving = arriving.reshape(count * length, *arriving.shape[2:])[:num_steps]
 
-    def loss(outputs: Array) -> tuple[Array, Array]:
+    def loss(arriving: Array) -> tuple[Array, Array]:
+        outputs = through_leak(circuit, arriving, jnp.swapaxes(batch.valid, 0, 1))
         losses = jax.vmap(objective, in_axes=(1, 0))(outputs, batch)
         return jnp.sum(share * losses), losses
 
-    (_, losses), errors = jax.value_and_grad(loss, has_aux=True)(outputs)
-    errors = jnp.pad(errors, ((0, missing), (0, 0), (0, 0))).reshape(count, length, *errors.shape[1:])
+    (_, losses), errors = jax.value_and_grad(loss, has_aux=True)(arriving)
+    reaching = way.reaching(errors, jnp.swapaxes(batch.valid, 0, 1))
+    errors, reaching = (
+        jnp.pad(each, ((0, missing), (0, 0), (0, 0))).reshape(count, length, *each.shape[1:])
+        for each in (errors, reaching)
+    )
 
-    def back(carry: tuple[Arriving, Params, Params], now: tuple[Array, State, Array]) -> Any:
+    def back(carry: tuple[Arriving, Params, Params], now: tuple[Array, State, Array, Array]) -> Any:
         arriving, grads, own = carry
-        index, state, wrong = now
-        unfolded, _ = run(state, index)
+        index, state, wrong, felt = now
+        unfolded = run(state, index)
         direct = None
         if objective.has_penalty:
             direct = jax.grad(lambda rates: jnp.sum(share * penalties(rates, unfolded)))(unfolded.read)
         credit = send_credit(
-            circuit, params, unfolded, wrong, feedback, transport, direct,
-            arriving=arriving, span=span, first=index * length,
+            circuit, params, unfolded, felt, feedback, transport, direct,
+            arriving=arriving, span=span, first=index * length, output_feedback=output_feedback,
         )  # fmt: skip
         grads = jax.tree.map(jnp.add, grads, effective_gradients(circuit, unfolded, credit, wrong))
         return (credit.arriving, grads, jax.tree.map(jnp.add, own, credit.own)), None
 
     def nothing() -> tuple[Arriving, Params, Params]:
-        unfolded, _ = run(before, jnp.zeros((), jnp.int32))
-        credit = send_credit(circuit, params, unfolded, errors[0], feedback, transport, span=span)
+        unfolded = run(before, jnp.zeros((), jnp.int32))
+        credit = send_credit(
+            circuit, params, unfolded, errors[0], feedback, transport,
+            span=span, output_feedback=output_feedback,
+        )  # fmt: skip
         return (
-            no_credit(circuit, unfolded, span),
+            no_credit(circuit, unfolded, span, transport),
             effective_gradients(circuit, unfolded, credit, errors[0]),
             credit.own,
         )
 
     start = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), jax.eval_shape(nothing))
     (arriving, grads, own), _ = jax.lax.scan(
-        back, start, (jnp.arange(count), boundaries, errors), reverse=True
+        back, start, (jnp.arange(count), boundaries, errors, reaching), reverse=True
     )
     return grads, own, arriving, losses + extra, final
 
@@ -216,7 +266,7 @@ def through_warm_up(way: Way, grads: Params, own: Params, arriving: Arriving) ->
         gradients by effective weights and by own parameters, with the warm-up's part, and the credit of the
         state it began from, variables (unit,).
     """
-    circuit, params, weights, _, feedback, transport, span = way
+    circuit, params, weights, _, feedback, transport, span, output_feedback, _ = way
     steps = circuit.initial.num_warm_up_steps(circuit.dt)
     base = broadcast(circuit.initial.base(circuit, params), 1)
     inputs = jnp.zeros((steps, 1, circuit.num_inputs), params["bias"].dtype)
@@ -226,13 +276,26 @@ def through_warm_up(way: Way, grads: Params, own: Params, arriving: Arriving) ->
     shared = jax.tree.map(lambda leaf: jnp.expand_dims(leaf, axis), arriving)
     silent = jnp.zeros((steps, 1, circuit.num_outputs), params["bias"].dtype)
     credit = send_credit(
-        circuit, params, unfolded, silent, feedback, transport, arriving=shared, span=span, first=-steps
-    )
+        circuit, params, unfolded, silent, feedback, transport,
+        arriving=shared, span=span, first=-steps, output_feedback=output_feedback,
+    )  # fmt: skip
     warm = effective_gradients(circuit, unfolded, credit, silent)
-    reached, own_part = initial_credit(circuit, params, base, credit.arriving, transport, span)
+    reached, own_part = initial_credit(
+        circuit, params, base, credit.arriving, transport, span,
+        feedback=feedback, output_feedback=output_feedback,
+    )  # fmt: skip
     grads = jax.tree.map(jnp.add, grads, warm)
+    if output_feedback is not None:
+        grads = add_initial_output(way, grads, base, credit.arriving)
     own = jax.tree.map(lambda *parts: sum(parts[1:], parts[0]), own, credit.own, own_part)
     return grads, own, {name: value[0] for name, value in reached.items()}
+
+
+def add_initial_output(way: Way, grads: Params, initial: State, arriving: Arriving) -> Params:
+    """``grads`` with the readout's part in z_0, the output of the state before the first step."""
+    assert way.output_feedback is not None
+    more = initial_output_gradients(way.circuit, way.params, initial, arriving, way.output_feedback, way.span)
+    return {name: grads[name] + more[name] if name in more else grads[name] for name in grads}
 
 
 def axis_of_trials(span: Span | None) -> int:
@@ -279,6 +342,19 @@ def segment_length(segment: int | str | None, num_steps: int) -> int | None:
             f"{math.ceil(math.sqrt(num_steps))} steps, 'sqrt', or None."
         )
     return length + length % 2
+
+
+def refuse_leaky_readout(circuit: Circuit) -> None:
+    """Refuse a leaky readout where trials start from given states.
+
+    Raises:
+        ValueError: with the reason and the remedy.
+    """
+    if circuit.readout_tau is not None:
+        raise ValueError(
+            f"carry: the outputs of a readout with readout_tau {circuit.readout_tau:g} ms have a memory that "
+            "the carried states of the neurons do not hold; use readout_tau=None, or start every trial anew."
+        )
 
 
 def refuse_whole_trial_terms(objective: Objective) -> None:

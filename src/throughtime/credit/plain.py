@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from throughtime.circuits.circuit import Trajectory
 from throughtime.circuits.simulate import forward
 from throughtime.credit import tiles
+from throughtime.credit.batch import refuse_leaky_readout
 
 if TYPE_CHECKING:
     from jax import Array
@@ -37,6 +38,8 @@ def gradient(
     initial: State | None = None,
 ) -> tuple[Params, dict[str, Any]]:
     """As :func:`throughtime.credit.batch.gradient` with exact feedback and transport."""
+    if initial is not None:
+        refuse_leaky_readout(circuit)
     num_trials = trials.inputs.shape[0]
 
     def one_tile(piece: tuple[Trial, Array, State | None], weight: Array) -> Any:

@@ -80,4 +80,6 @@ def map_tiles(function: Callable[[Any, Any], Any], batch: Any) -> Any:
 
 def join(stacked: Any, num_trials: int) -> Any:
     """Undo the tiling of per-trial results: (tile, trial in tile, …) back to (trial, …)."""
-    return jax.tree.map(lambda leaf: leaf.reshape(-1, *leaf.shape[2:])[:num_trials], stacked)
+    return jax.tree.map(
+        lambda leaf: leaf.reshape(leaf.shape[0] * leaf.shape[1], *leaf.shape[2:])[:num_trials], stacked
+    )

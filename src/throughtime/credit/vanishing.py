@@ -85,9 +85,18 @@ def square(state: State) -> Array:
 def penalty_gradient(
     circuit: Circuit, params: Params, weights: Weights, unfolded: Unfolded, credit: State, share: Array
 ) -> tuple[Array, tuple[Params, Params]]:
-    """Ω (trial,), and the gradient of ``Σ share · Ω`` by effective weights and own parameters."""
+    """Ω (trial,), and the gradient of ``Σ share · Ω`` by effective weights and own parameters.
+
+    Raises:
+        ValueError: for a circuit whose output is fed back.
+    """
     from throughtime.credit.adjoint import own_names
 
+    if circuit.output_feedback:
+        raise ValueError(
+            "vanishing-gradient penalty: a step of this circuit also goes through its fed-back output, whose "
+            "weights the penalty does not know; use output_feedback=False, or no such penalty."
+        )
     changed = (
         {name: getattr(weights, name) for name in BLOCKS},
         {name: params[name] for name in own_names(circuit)},

@@ -6,6 +6,7 @@ Panels compute no statistics and read no files: :mod:`throughtime.analysis` make
 
 from throughtime.plotting import marks, style
 from throughtime.plotting.behaviour import accuracy, produced_interval, timing_variability
+from throughtime.plotting.comparison import final_values, learning_curves
 from throughtime.plotting.conditions import aligned_traces, rescaled_rate, scaling_indices
 from throughtime.plotting.gradients import gradient_norms
 from throughtime.plotting.lags import cost_by_steps, score_by_lag
@@ -16,8 +17,10 @@ __all__ = [
     "accuracy",
     "aligned_traces",
     "cost_by_steps",
+    "final_values",
     "gradient_norms",
     "learning_curve",
+    "learning_curves",
     "marks",
     "produced_interval",
     "rescaled_rate",

@@ -126,7 +126,8 @@ def _named_axes(name: str, shape: tuple[int, ...], sizes: Mapping[str, int]) -> 
     if not named or len(shape) != len(named) + 1:
         return named
     every = sizes.get("gate", shape[0]) == shape[0]
-    return ("gate" if every else "input_gate" if name == "input" else "recurrent_gate", *named)
+    some = "input_gate" if name in ("input", "output_feedback") else "recurrent_gate"
+    return ("gate" if every else some, *named)
 
 
 def _variable(stored: str, name: str, values: np.ndarray, sizes: dict[str, int]) -> tuple[Any, ...]:

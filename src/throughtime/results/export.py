@@ -41,18 +41,18 @@ import numpy as np
 
 stored = dict(np.load(__file__.removesuffix("{forward}") + "{weights}"))
 W, W_in, b = stored["recurrent"], stored["input"], stored["bias"]{gates}
-W_out, b_out = stored["readout"], stored["readout_bias"]{constants}
+W_out, b_out = stored["readout"], stored["readout_bias"]{outputs_too}{constants}
 {sigmoid}
 
 def run(inputs):
     """Rates (time, unit) and outputs (time, output) for inputs (time, input), without noise."""
     {initial}
     rates = np.zeros((len(inputs), W_out.shape[1]))
-    for t, x in enumerate(inputs):
+    {start}for t, x in enumerate(inputs):
         drive = {drive}
         {step}
         rates[t] = {readout}
-    return rates, rates @ W_out.T + b_out
+    {finish}
 
 
 if __name__ == "__main__":
@@ -76,7 +76,8 @@ def export_numpy(
     ``weights.npz`` holds the effective weights, the initial state (learned or warmed up, if it is) and the
     constants of the dynamics, in the precision of the run. ``forward.py`` imports NumPy and nothing else; its
     ``run(inputs)`` gives rates (time, unit) and outputs (time, output) of one trial as ``circuit.run`` does,
-    without noise. Weights of gated units have one matrix a drive, zero where none arrives.
+    without noise. Weights of gated units have one matrix a drive, zero where none arrives. Fed-back outputs
+    and a leaky readout are part of the program.
 
     Args:
         run: a trained or loaded run.
@@ -129,6 +130,8 @@ def _numbers(circuit: Circuit, params: Mapping[str, np.ndarray]) -> tuple[dict[s
     """Every array of the program by name, and the dynamics' step."""
     import jax
 
+    from throughtime.circuits.readout import readout_decay
+
     dtype = params["bias"].dtype
     dynamics, units = circuit.dynamics, circuit.num_units
     with jax.enable_x64(True) if dtype == np.float64 else contextlib.nullcontext():
@@ -138,8 +141,14 @@ def _numbers(circuit: Circuit, params: Mapping[str, np.ndarray]) -> tuple[dict[s
         arrays = {name: np.asarray(getattr(weights, name)) for name in ARRAYS}
         for name, value in circuit.initial_state(free).items():
             arrays[f"initial_{name}"] = np.asarray(value)
-    for name in ("recurrent", "input"):
-        arrays[name] = _every_drive(arrays[name], getattr(dynamics, f"{name}_drives"), dynamics.num_drives)
+        if circuit.output_feedback:
+            arrays["output_feedback"] = np.asarray(weights.output_feedback)
+        if circuit.readout_tau is not None:
+            arrays["kappa"] = np.asarray(readout_decay(circuit), dtype)
+    fed = {"recurrent": dynamics.recurrent_drives, "input": dynamics.input_drives}
+    fed |= {"output_feedback": dynamics.input_drives} if circuit.output_feedback else {}
+    for name, drives in fed.items():
+        arrays[name] = _every_drive(arrays[name], drives, dynamics.num_drives)
     for name, constant in step.constants.items():
         arrays[name] = np.broadcast_to(np.asarray(constant, dtype), (units,))
     return arrays, step
@@ -171,6 +180,7 @@ def _origin(run: Run, seed: int, checkpoint: int) -> dict[str, str]:
 def _program(circuit: Circuit, step: NumpyStep, **texts: str) -> str:
     """Source of the forward pass."""
     dynamics = circuit.dynamics
+    fed_back, leaky = circuit.output_feedback, circuit.readout_tau is not None
     used = any("sigmoid(" in line for line in (*step.step, step.rate, step.readout))
     return PROGRAM.format(
         title=(
@@ -183,9 +193,24 @@ def _program(circuit: Circuit, step: NumpyStep, **texts: str) -> str:
         constants="".join(f'\n{name} = stored["{name}"]' for name in step.constants),
         sigmoid=SIGMOID if used else "",
         initial="\n    ".join(f'{name} = stored["initial_{name}"]' for name in dynamics.state_names),
-        drive=f"{'' if dynamics.two_stage else f'W @ {_factor(step.rate)} + '}W_in @ x + b",
+        outputs_too=(
+            '\nW_fb = stored["output_feedback"]  # what the output of the step before adds to the drive'
+            if fed_back
+            else '\nkappa = stored["kappa"]  # what an output keeps of itself in a step'
+            if leaky
+            else ""
+        ),
+        start="outputs = np.zeros((len(inputs), len(b_out)))\n    z = 0 * b_out\n    " if leaky else "",
+        finish="return rates, outputs" if leaky else "return rates, rates @ W_out.T + b_out",
+        drive=(
+            f"{'' if dynamics.two_stage else f'W @ {_factor(step.rate)} + '}W_in @ x + b"
+            f"{f' + W_fb @ (W_out @ {_factor(step.readout)} + b_out)' if fed_back else ''}"
+        ),
         step="\n        ".join(step.step),
-        readout=step.readout,
+        readout=(
+            step.readout
+            + ("\n        z = outputs[t] = kappa * z + W_out @ rates[t] + b_out" if leaky else "")
+        ),
         **texts,
     )
 

@@ -32,9 +32,11 @@ class Run:
 
     def __init__(self, tree: xr.DataTree) -> None:
         if "config" not in tree.attrs or "training" not in tree.children:
+            runs = sorted(str(name) for name, child in tree.children.items() if "training" in child.children)
+            hint = f" Runs are in its groups: Run(tree[{runs[0]!r}])." if runs else ""
             raise ResultsError(
                 f"Run: expected the tree of a run, got kind {tree.attrs.get('kind')!r} with groups "
-                f"{sorted(map(str, tree.children))}; open other results files with results.load_tree."
+                f"{sorted(map(str, tree.children))}; open other results files with results.load_tree.{hint}"
             )
         self.tree = tree
 

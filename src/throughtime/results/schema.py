@@ -11,7 +11,7 @@ DIMS = frozenset({
     "run", "seed", "update", "checkpoint", "trial", "time", "unit", "presynaptic_unit", "input", "output",
     "condition", "input_condition", "fixed_point", "state", "mode", "direction", "component", "gate",
     "recurrent_gate", "input_gate", "rank", "region", "epoch", "rule", "option", "time_train", "time_test",
-    "lag", "task", "resample", "parameter", "spike",
+    "lag", "task", "resample", "parameter", "spike", "block", "draw", "signal",
 })
 # fmt: on
 UNITS = ("1", "ms", "1/ms", "Hz", "mV", "rad", "1/tau", "byte")
@@ -90,6 +90,19 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "initial_state": ("1", "state before the first step"),
     "factors": ("1", "factors of low-rank recurrent weights"),
     "rule_feedback": ("1", "feedback weights of the learning rule"),
+    "rule_baseline": ("1", "loss that the learning rule expects of a trial of the kind"),
+    "rule_baseline_trials": ("1", "trials that the expected loss rests on"),
+    "rule_num_trials": ("1", "trials that the learning rule has seen"),
+    "rule_inverse": ("1", "inverse correlations of what an output reads"),
+    "rule_recurrent_inverse": ("1", "inverse correlations of what neurons with the same sources receive"),
+    "rule_teaching": ("1", "weights of the wanted output onto the second circuit"),
+    "rule_time": ("ms", "time spent learning"),
+    "rule_predictor": ("1", "weights of the learning rule's prediction of credit"),
+    "rule_predictor_copy": ("1", "copy of these weights that targets are made with"),
+    "rule_predictor_age": ("1", "steps since the copy was made"),
+    "rule_jacobian": ("1", "learned map from a state to the next"),
+    "rule_kernel": ("1", "learned reach of a unit's influence"),
+    "rule_fading": ("1", "learned fading of a unit's influence a step"),
     "output_feedback": ("1", "weights of the output fed back into the circuit"),
     # /evaluation and /behaviour
     "inputs": ("1", "input"),
@@ -122,10 +135,20 @@ AXES: dict[str, tuple[str, ...]] = {
     "initial_state": ("unit",),
     "factors": ("unit", "rank"),
     "rule_feedback": ("unit", "output"),
+    "rule_kernel": ("unit", "presynaptic_unit"),
+    "rule_fading": ("unit",),
+    "rule_baseline": ("condition",),
+    "rule_baseline_trials": ("condition",),
+    "rule_inverse": ("output", "unit", "presynaptic_unit"),
+    "rule_teaching": ("unit", "output"),
+    "rule_companion_recurrent": ("unit", "presynaptic_unit"),
+    "rule_companion_input": ("unit", "input"),
+    "rule_companion_readout": ("output", "unit"),
+    "rule_companion_readout_bias": ("output",),
     "output_feedback": ("unit", "output"),
 }
 
-MILLISECOND_ENDINGS = ("interval", "delay", "duration", "wait", "time", "onset", "offset")
+MILLISECOND_ENDINGS = ("interval", "delay", "duration", "period", "wait", "time", "onset", "offset")
 
 
 def units_of(name: str) -> str:

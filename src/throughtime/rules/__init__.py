@@ -10,11 +10,95 @@ from throughtime.registry import kebab, unknown
 from throughtime.rules.adjoint_rule import AdjointRule
 from throughtime.rules.base import Rule, Traits
 from throughtime.rules.bptt import BPTT
+from throughtime.rules.dni import DNI
+from throughtime.rules.eprop import EProp
+from throughtime.rules.evolution_strategy import EvolutionStrategy
+from throughtime.rules.feedback_alignment import FeedbackAlignment
+from throughtime.rules.force import Force
+from throughtime.rules.full_force import FullForce
+from throughtime.rules.innate_training import InnateTraining
+from throughtime.rules.kernl import KeRNL
+from throughtime.rules.kf_rtrl import KFRTRL
+from throughtime.rules.mdgl import MDGL
+from throughtime.rules.miconi import Miconi
+from throughtime.rules.modprop import ModProp
+from throughtime.rules.node_perturbation import NodePerturbation
+from throughtime.rules.r_kf_rtrl import RKFRTRL
+from throughtime.rules.random_transport import RandomTransport
+from throughtime.rules.readout_only import ReadoutOnly
+from throughtime.rules.reward_modulated_hebbian import RewardModulatedHebbian
+from throughtime.rules.rflo import RFLO
+from throughtime.rules.rotated_bptt import RotatedBPTT
+from throughtime.rules.rtrl import RTRL
+from throughtime.rules.snap import SnAp
 from throughtime.rules.tbptt import TBPTT
+from throughtime.rules.uoro import UORO
+from throughtime.rules.weight_perturbation import WeightPerturbation
 
-RULES: dict[str, type[Rule]] = {kebab(kind.__module__.rpartition(".")[2]): kind for kind in (BPTT, TBPTT)}
+RULES: dict[str, type[Rule]] = {
+    kebab(kind.__module__.rpartition(".")[2]): kind
+    for kind in (
+        BPTT,
+        TBPTT,
+        RTRL,
+        SnAp,
+        UORO,
+        KFRTRL,
+        RKFRTRL,
+        DNI,
+        KeRNL,
+        EProp,
+        FeedbackAlignment,
+        MDGL,
+        ModProp,
+        RandomTransport,
+        ReadoutOnly,
+        RFLO,
+        RotatedBPTT,
+        NodePerturbation,
+        WeightPerturbation,
+        EvolutionStrategy,
+        Miconi,
+        Force,
+        InnateTraining,
+        FullForce,
+        RewardModulatedHebbian,
+    )
+}
 
-__all__ = ["BPTT", "TBPTT", "AdjointRule", "Rule", "Traits", "get", "make", "names"]
+__all__ = [
+    "BPTT",
+    "DNI",
+    "KFRTRL",
+    "MDGL",
+    "RFLO",
+    "RKFRTRL",
+    "RTRL",
+    "TBPTT",
+    "UORO",
+    "AdjointRule",
+    "EProp",
+    "EvolutionStrategy",
+    "FeedbackAlignment",
+    "Force",
+    "FullForce",
+    "InnateTraining",
+    "KeRNL",
+    "Miconi",
+    "ModProp",
+    "NodePerturbation",
+    "RandomTransport",
+    "ReadoutOnly",
+    "RewardModulatedHebbian",
+    "RotatedBPTT",
+    "Rule",
+    "SnAp",
+    "Traits",
+    "WeightPerturbation",
+    "get",
+    "make",
+    "names",
+]
 
 
 def names() -> tuple[str, ...]:

@@ -8,47 +8,102 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
+from throughtime.circuits.readout import readout_decay
 from throughtime.credit import batch, plain
-from throughtime.credit.feedback import Feedback, Symmetric
+from throughtime.credit.feedback import Feedback, Symmetric, resolve
+from throughtime.credit.record import layout
+from throughtime.credit.replay import delta_rule, filtered_back
+from throughtime.credit.sent_back import send_back_over_record
+from throughtime.credit.stepping import wires
+from throughtime.credit.traces import Share
 from throughtime.credit.transport import Exact, Transport
-from throughtime.rules.base import Rule
+from throughtime.rules.forward_rule import Forward
 
 if TYPE_CHECKING:
     from jax import Array
 
-    from throughtime.circuits import Circuit
+    from throughtime.circuits import Circuit, Weights
+    from throughtime.credit.adjoint import Transported
+    from throughtime.credit.evidence import Evidence
+    from throughtime.credit.record import Record
+    from throughtime.credit.traces import Stepper
     from throughtime.objectives import Objective
     from throughtime.rules.base import Params
     from throughtime.trial import Trial
 
 
 @dataclass(frozen=True)
-class AdjointRule(Rule):
+class AdjointRule(Forward):
     """A rule given by how the error reaches a neuron and how credit crosses a synapse.
 
     A subclass names its default ``feedback`` and ``transport`` and declares its traits.
 
     Attributes:
-        feedback, transport: the two matrices of the reverse recursion.
+        feedback, transport: the two matrices of the reverse recursion. A feedback may be given by its name:
+            ``symmetric``, ``random``, ``sign-concordant`` or ``adaptive``.
         segment: memory, not mathematics: None keeps the states of whole trials; a number of steps, or
             ``"sqrt"`` for about √T, keeps one segment at a time and runs it forward again on the way back.
     """
 
-    feedback: Feedback = Symmetric()
+    feedback: Feedback | str = Symmetric()
     transport: Transport = Exact()
     segment: int | str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.online and not self.traits.online:
+            raise ValueError(
+                f"{type(self).__name__}: online=True is not possible: its credit comes from the future of "
+                "the trial. Use online=False."
+            )
+        object.__setattr__(self, "feedback", resolve(self.feedback))
         given, name = self.segment, type(self).__name__
         whole = isinstance(given, int) and not isinstance(given, bool) and given >= 1
         if not (given is None or given == batch.SQUARE_ROOT or whole):
             raise ValueError(f"{name}: segment {given!r} is not a whole number >= 1, 'sqrt' or None.")
 
+    @property
+    def pathway(self) -> Feedback:
+        """The feedback, which ``feedback`` may have named."""
+        return resolve(self.feedback)
+
+    @property
+    def signals(self) -> tuple[str, ...]:
+        """What feedback and transport need, for the traits."""
+        return (*self.pathway.signals, *self.transport.signals)
+
+    @property
+    def output_filter(self) -> float | None:
+        """κ of a filter the errors pass on their way to the neurons; None: there is none."""
+        return None
+
+    @property
+    def steps_forward(self) -> bool:
+        """Only where it moves the weights within the trial."""
+        return self.online
+
+    def stepper(self, circuit: Circuit) -> Stepper:
+        """What the transport carries forward in time."""
+        decay = readout_decay(circuit) if self.output_filter is None else self.output_filter
+        return self.transport.forward(circuit, decay)
+
+    def feedback_matrix(self, weights: Weights, state: dict[str, Array]) -> Array:
+        """F of the feedback."""
+        return self.pathway.matrix(weights, state)
+
+    def transport_matrix(self, weights: Weights, state: dict[str, Array]) -> Array | None:
+        """W̃ of the transport."""
+        return self.transport.matrix(weights, state)
+
+    def crossing(self, circuit: Circuit, params: Params, weights: Weights, state: Params) -> Transported:
+        """How credit crosses synapses: W̃, its diagonal, None or a ``Relay``."""
+        return self.transport.matrix(weights, state)
+
     def init(self, circuit: Circuit, params: Params, *, key: Array) -> dict[str, Array]:
         """Draw what feedback and transport keep."""
         first, second = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
         return {
-            **self.feedback.init(circuit, params, key=first),
+            **self.pathway.init(circuit, params, key=first),
             **self.transport.init(circuit, params, key=second),
         }
 
@@ -76,20 +131,50 @@ class AdjointRule(Rule):
                 circuit, params, trials, objective, trial_keys=trial_keys, initial=carry
             )
             return grads, state, info
+        if self.steps_forward:
+            return self.step_forward(circuit, params, state, trials, objective, key=key, carry=carry)
         weights = circuit.weights(params)
         grads, info = batch.gradient(
             circuit,
             params,
             trials,
             objective,
-            feedback=self.feedback.matrix(weights, state),
-            transport=self.transport.matrix(weights, state),
+            feedback=self.pathway.matrix(weights, state),
+            transport=self.crossing(circuit, params, weights, state),
             trial_keys=trial_keys,
             initial=carry,
             span=self.transport.span(circuit.dt),
             segment=self.segment,
+            through_output=self.transport.through_output,
+            kappa=self.output_filter,
         )
         return grads, state, info
+
+    def on_record(self, circuit: Circuit, num_steps: int) -> Stepper | None:
+        """The traces of a transport that needs no future."""
+        return self.stepper(circuit) if self.steps_forward or self.transport.causal else None
+
+    def terms_from_record(
+        self, circuit: Circuit, evidence: Evidence, state: dict[str, Array]
+    ) -> tuple[Share, dict[str, Array]] | None:
+        """What each step's trace gives, or what each step's use is credited with."""
+        if self.on_record(circuit, len(evidence.steps.valid)) is not None:
+            return super().terms_from_record(circuit, evidence, state)
+        steps = filtered_back(circuit, evidence.steps)
+        return Share(self.sent_back(circuit, evidence, steps, state), readout=delta_rule(steps)), state
+
+    def sent_back(self, circuit: Circuit, evidence: Evidence, steps: Record, state: Params) -> Array:
+        """Credit of every use, (time, drive, unit, slot), by the recursion over the record."""
+        plan = layout(circuit)
+        matrices = wires(plan, evidence.weights, state, self)
+        span = self.transport.span(circuit.dt)
+        return send_back_over_record(plan, steps, matrices.feedback, matrices.transport, span)
+
+    def after_update(
+        self, circuit: Circuit, before: Params, after: Params, state: dict[str, Array]
+    ) -> tuple[Params, dict[str, Array]]:
+        """What the feedback changes once the optimiser has moved the parameters."""
+        return self.pathway.after_update(circuit, before, after, state)
 
     def refuse(self, circuit: Circuit, objective: Objective) -> None:
         """Refuse what this feedback and transport cannot do, with the reason.
@@ -98,7 +183,7 @@ class AdjointRule(Rule):
             ValueError: for a two-stage dynamics or a penalty on vanishing gradients under a rule that is not
                 exact, and for either in segments.
         """
-        exact = type(self.transport) is Exact and type(self.feedback) is Symmetric
+        exact = self.transport.exact and self.pathway.exact
         name, dynamics = type(self).__name__, type(circuit.dynamics).__name__
         if circuit.bptt_only:
             if not exact:

@@ -33,6 +33,8 @@ class BPTT(AdjointRule):
 
     feedback: Feedback = field(default=Symmetric(), init=False)
     transport: Transport = field(default=Exact(), init=False)
+    online: bool = field(default=False, init=False)
+    step_size: float | None = field(default=None, init=False)
 
     @property
     def traits(self) -> Traits:
@@ -42,7 +44,7 @@ class BPTT(AdjointRule):
             online=False,
             stochastic=False,
             displacement=False,
-            signals=("error", "others' weights", "others' states", "future errors"),
+            signals=self.signals,
             time="O(n m + n²)",
             memory="O(n d T)",
         )

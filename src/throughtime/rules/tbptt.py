@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+import jax
+import jax.numpy as jnp
+
+from throughtime.circuits.initial import broadcast
+from throughtime.credit import blocks
 from throughtime.credit.feedback import Feedback, Symmetric
+from throughtime.credit.online import refuse
 from throughtime.credit.span import BLOCKS
 from throughtime.credit.transport import Transport, Window
 from throughtime.rules.adjoint_rule import AdjointRule
 from throughtime.rules.base import Traits
+
+if TYPE_CHECKING:
+    from jax import Array
+
+    from throughtime.circuits import Circuit
+    from throughtime.objectives import Objective
+    from throughtime.rules.base import Params
+    from throughtime.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -22,6 +37,8 @@ class TBPTT(AdjointRule):
     Attributes:
         window: ms.
         kind: ``blocks`` or ``sliding``.
+        online, step_size: in blocks, move the weights at the end of every block; see
+            :class:`~throughtime.rules.forward_rule.Forward`.
 
     Source: Williams & Peng 1990, Neural Comput. 2:490.
 
@@ -39,17 +56,59 @@ class TBPTT(AdjointRule):
     def __post_init__(self) -> None:
         super().__post_init__()
         object.__setattr__(self, "transport", Window(self.window, self.kind))
+        if self.online and self.segment is not None:
+            raise ValueError("TBPTT: online=True keeps one block in memory at a time; use segment=None.")
 
     @property
     def traits(self) -> Traits:
         """Exact within the window only; blocks can be learned from at each block's end."""
-        blocks = self.kind == BLOCKS
+        in_blocks = self.kind == BLOCKS
         return Traits(
             exact=False,
-            online=blocks,
+            online=in_blocks,
             stochastic=False,
-            displacement=False,
-            signals=("error", "others' weights", "others' states", "future errors within the window"),
-            time="O(n m + n²)" if blocks else "O(n m + K n²)",
+            displacement=self.online,
+            signals=self.signals,
+            time="O(n m + n²)" if in_blocks else "O(n m + K n²)",
             memory="O(n d T)",
         )
+
+    def gradient(
+        self,
+        circuit: Circuit,
+        params: Params,
+        state: dict[str, Array],
+        trials: Trial,
+        objective: Objective,
+        *,
+        key: Array,
+        carry: Any = None,
+        update: Any = 0,
+    ) -> tuple[Params, dict[str, Array], dict[str, Any]]:
+        """As every adjoint rule after the trial, or block by block within it; see :meth:`Rule.gradient`."""
+        if not self.online:
+            return super().gradient(
+                circuit, params, state, trials, objective, key=key, carry=carry, update=update
+            )
+        refuse(circuit, objective)
+        span = self.transport.span(circuit.dt)
+        assert span is not None
+        assert self.step_size is not None
+        moved, info = blocks.displacement(
+            circuit,
+            params,
+            trials,
+            objective,
+            length=span.steps,
+            step_size=self.step_size,
+            trained=self.trained_names(circuit, params),
+            trial_keys=jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(trials.inputs.shape[0])),
+            initial=carry,
+        )
+        return moved, state, info
+
+    def initial_carry(
+        self, circuit: Circuit, params: Params, state: dict[str, Array], num_trials: int
+    ) -> Any:
+        """States of the circuit alone: blocks carry no trace."""
+        return broadcast(circuit.initial_state(params), num_trials)

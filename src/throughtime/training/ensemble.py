@@ -16,7 +16,9 @@ def usable_cores() -> int:
     return jax.local_device_count() if jax.default_backend() == "cpu" else 1
 
 
-def over_seeds(function: Callable[..., Any], cores: int, states: Any, *shared: Any) -> Any:
+def over_seeds(
+    function: Callable[..., Any], cores: int, states: Any, *shared: Any, side_by_side: bool = False
+) -> Any:
     """``function(state, *shared)`` for every seed, results stacked on a leading axis seed.
 
     On a CPU, seeds run one after another on each core (batched matrix products of several circuits are
@@ -27,9 +29,13 @@ def over_seeds(function: Callable[..., Any], cores: int, states: Any, *shared: A
     Args:
         states: pytree whose leaves have a leading axis seed.
         shared: pytrees every seed gets whole.
+        side_by_side: whether the seeds of a core advance together (one ``vmap``): for small circuits that
+            take one trial at a time, whose steps cost less than starting them.
     """
 
     def one_after_another(states: Any, *shared: Any) -> Any:
+        if side_by_side:
+            return jax.vmap(function, in_axes=(0, *(None for _ in shared)))(states, *shared)
         return jax.lax.map(lambda state: function(state, *shared), states)
 
     if jax.default_backend() != "cpu":

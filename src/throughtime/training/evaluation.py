@@ -74,6 +74,7 @@ def evaluate(
         ValueError: if circuit and task do not fit, or ``purpose`` is not a held-out one.
     """
     settings.check_fit(task, circuit)
+    settings.check_carry(carry_state, circuit)
     num_trials = settings.count("num_trials", num_trials)
     if purpose not in keys.PURPOSES or purpose == "train":
         held_out = ", ".join(repr(name) for name in keys.PURPOSES if name != "train")

@@ -28,7 +28,8 @@ def finish(plan: Plan, history: History, config: dict[str, Any], labels: tuple[i
     snapshots = history.snapshots
     params = {name: np.stack([kept[1][name] for kept in snapshots], 1) for name in states.params}
     weights = _effective(plan.circuit, params)
-    in_file = ("recurrent", "input", "bias", "readout", "readout_bias", "tau")
+    in_file = ["recurrent", "input", "bias", "readout", "readout_bias", "tau"]
+    in_file += ["output_feedback"] if plan.circuit.output_feedback else []
     measures = np.array(history.measures).reshape(-1, len(labels), len(MEASURES)).transpose(2, 1, 0)
     curves = dict(zip(MEASURES, measures, strict=True))
     made = np.asarray(states.num_updates, np.int64)

@@ -15,6 +15,8 @@ from throughtime.registry import unknown
 if TYPE_CHECKING:
     from jax import Array
 
+SIDE_BY_SIDE_UNITS = 128
+
 OPTIMIZERS: dict[str, Any] = {
     "adam": optax.adam,
     "adamw": optax.adamw,
@@ -27,12 +29,13 @@ OPTIMIZERS: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Clip:
-    """Clipping of the gradient's norm.
+    """Clipping of the gradient, of its norm or number by number.
 
     Attributes:
-        at: largest norm let through.
+        at: largest norm, or size of a number, let through.
         by: ``"global"``: one norm over all parameters; ``"block"``: each parameter array by its own norm,
-            so that a large recurrent gradient does not starve the readout.
+            so that a large recurrent gradient does not starve the readout; ``"value"``: each number by its
+            size, which needs to know nothing of the others.
 
     Example:
         >>> import jax.numpy as jnp
@@ -48,11 +51,15 @@ class Clip:
     def __post_init__(self) -> None:
         if not (math.isfinite(self.at) and self.at > 0):
             raise ValueError(f"Clip: at {self.at!r} is not a positive number; use None for no clipping.")
-        if self.by not in ("global", "block"):
-            raise ValueError(f"Clip: by {self.by!r} is not known; use 'global' or 'block'.")
+        if self.by not in ("global", "block", "value"):
+            raise ValueError(f"Clip: by {self.by!r} is not known; use 'global', 'block' or 'value'.")
 
     def __call__(self, grads: dict[str, Array]) -> tuple[dict[str, Array], Array]:
-        """Clipped gradients, and the fraction of norms that were clipped."""
+        """Clipped gradients, and the fraction of norms, or of numbers, that were clipped."""
+        if self.by == "value":
+            within = jax.tree.map(lambda leaf: jnp.clip(leaf, -self.at, self.at), grads)
+            beyond = jnp.concatenate([(jnp.abs(leaf) > self.at).ravel() for leaf in jax.tree.leaves(grads)])
+            return within, beyond.mean(dtype=jnp.float32)
         if self.by == "global":
             norm = optax.tree.norm(grads)
             factor = jnp.minimum(1.0, self.at / norm)
@@ -102,6 +109,12 @@ class Plan:
         wanted, fixed = self.rule.traits.trained, self.circuit.untrained
         names = params if isinstance(wanted, str) else wanted
         return {name: params[name] for name in names if name not in fixed}
+
+    @property
+    def side_by_side(self) -> bool:
+        """Whether seeds advance together: small circuits that learn within single trials."""
+        few = self.batch_size == 1 and self.circuit.num_units <= SIDE_BY_SIDE_UNITS
+        return self.rule.traits.displacement and few
 
 
 class SeedState(NamedTuple):

@@ -32,7 +32,8 @@ class TrainingRecord:
         checkpoint_update: (S, C) updates made at each checkpoint; the first is 0, the last is final.
         params: name -> (S, C, …) free parameters, as ``circuit.init`` returns them.
         weights: name -> (S, C, …) effective arrays, as ``circuit.weights`` names them: ``recurrent``,
-            ``input``, ``bias``, ``readout``, ``readout_bias``, ``tau`` (ms).
+            ``input``, ``bias``, ``readout``, ``readout_bias``, ``tau`` (ms), and ``output_feedback`` where
+            outputs are fed back.
         rule_state: name -> (S, C, …) arrays of the rule that belong in the file, such as ``rule_feedback``.
         init_sha256, data_sha256: seed label -> hash of the initial parameters and of the first trials.
     """

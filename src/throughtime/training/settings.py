@@ -161,11 +161,18 @@ def check_carry(carry_state: Any, circuit: Any) -> None:
     """Refuse carried states where they would make another setting idle.
 
     Raises:
-        ValueError: if ``carry_state`` is no bool, or the circuit learns its initial state.
+        ValueError: if ``carry_state`` is no bool, or the circuit learns its initial state or has a readout
+            with a memory of its own.
     """
     if not isinstance(carry_state, bool):
         raise ValueError(f"train: carry_state {carry_state!r} is neither True nor False.")
-    if carry_state and circuit.initial.init_params(circuit):
+    if carry_state and circuit.readout_tau is not None:
+        raise ValueError(
+            f"train: carry_state=True carries the state of the neurons, not the outputs of a readout with "
+            f"readout_tau {circuit.readout_tau:g} ms, which would start at 0 in the middle of a stream; use "
+            "readout_tau=None, or carry_state=False."
+        )
+    if carry_state and set(circuit.initial.init_params(circuit)) - set(circuit.initial.fixed_params(circuit)):
         raise ValueError(
             "train: carry_state=True starts each trial where the last one ended, so the learned initial "
             "state of this circuit would never be used; use initial=Rest(), or carry_state=False."

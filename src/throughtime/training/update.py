@@ -11,7 +11,6 @@ import numpy as np
 import optax
 
 from throughtime import keys
-from throughtime.circuits.initial import broadcast
 from throughtime.circuits.simulate import forward
 from throughtime.credit import tiles
 from throughtime.objectives import add_weight_penalty
@@ -44,11 +43,12 @@ def start(plan: Plan, init_seeds: Any, data_seeds: Any, rule_seeds: Any, given: 
 @partial(jax.jit, static_argnames="plan")
 def _start(plan: Plan, params: Any, data_seed: Array, rule_seed: Array) -> SeedState:
     rule_key = keys.stream(keys.seed_key(rule_seed, "rule"), "rule")
-    carry = broadcast(plan.circuit.initial_state(params), plan.batch_size) if plan.carry_state else {}
+    rule = plan.rule.init(plan.circuit, params, key=rule_key)
+    carry = plan.rule.initial_carry(plan.circuit, params, rule, plan.batch_size) if plan.carry_state else {}
     return SeedState(
         params=params,
         optimizer=plan.transformation().init(plan.trained(params)),
-        rule=plan.rule.init(plan.circuit, params, key=rule_key),
+        rule=rule,
         data_seed=data_seed,
         carry=carry,
         active=jnp.array(True),
@@ -79,8 +79,11 @@ def one_update(plan: Plan, state: SeedState, update: Array, learning_rate: Array
     clipped, fraction = (grads, jnp.zeros(())) if plan.clip is None else plan.clip(grads)
     moves, optimizer = plan.transformation().update(clipped, state.optimizer, plan.trained(state.params))
     moved = {name: state.params[name] + learning_rate * move for name, move in moves.items()}
+    params, rule_state = plan.rule.after_update(
+        plan.circuit, state.params, {**state.params, **moved}, rule_state
+    )
     after = state._replace(
-        params={**state.params, **moved},
+        params=params,
         optimizer=optimizer,
         rule=rule_state,
         carry=info["carry"] if plan.carry_state else {},
@@ -119,7 +122,7 @@ def advance(
         state, total, made = jax.lax.fori_loop(0, count, body, zero)
         return state, total / jnp.where(made > 0, made, jnp.nan)
 
-    return over_seeds(one, plan.cores, states, first, count, rates)
+    return over_seeds(one, plan.cores, states, first, count, rates, side_by_side=plan.side_by_side)
 
 
 @partial(jax.jit, static_argnames=("plan", "num_trials"))

@@ -36,6 +36,8 @@ class Adaptive(Membrane):
         tau_adaptation: time constant τ_a of the adaptation in ms, one number or one per unit.
         strength: β >= 0, drive taken away per unit of rate, one number or one per unit; 0: no adaptation.
         tau_range: (low, high) in ms, within which each unit's tau is trained; see :class:`Leaky`.
+        held_rates: (unit,) rates at which units are held, NaN for the others; see :class:`Leaky`. A held
+            unit's adaptation follows the rate it is held at.
 
     Source: firing-rate adaptation: Benda & Herz 2003, Neural Comput. 15:2523; adapting neurons as the memory
     of trained circuits: Bellec et al. 2018, NeurIPS 31:787, and 2020, Nat. Commun. 11:3625.
@@ -84,16 +86,21 @@ class Adaptive(Membrane):
         rho = jnp.asarray(np.exp(-dt / np.asarray(self.tau_adaptation, float)), past.dtype)
         return {
             "current": self.leak(params, past, drive - beta * adaptation, dt),
-            "adaptation": rho * adaptation + (1 - rho) * activation(self.activation)(past),
+            "adaptation": rho * adaptation + (1 - rho) * self.rate(params, state),
         }
 
     def rate(self, params: Params, state: State) -> Array:
-        """``φ(v)``."""
-        return activation(self.activation)(state["current"])
+        """``φ(v)``, or the rate a unit is held at."""
+        return self.held(activation(self.activation)(state["current"]))
+
+    def relay_gains(self, params: Params, num_units: int, dt: float, slope: float) -> tuple[State, State]:
+        """``(α, μ)`` for the current, with the slope μ; the adaptation neither hears nor speaks by itself."""
+        alpha = self.alpha(params, num_units, dt)
+        return {"current": alpha}, {"current": self.unheld(jnp.full(num_units, slope, alpha.dtype))}
 
     def numpy_step(self, params: Params, num_units: int, dt: float) -> NumpyStep:
         """The adaptation from the rate before the step, and the leak."""
-        rate = numpy_activation(self.activation, "current")
+        rate, held = self.numpy_held(numpy_activation(self.activation, "current"))
         return NumpyStep(
             step=(
                 "opposed = drive - beta * adaptation",
@@ -106,5 +113,6 @@ class Adaptive(Membrane):
                 "alpha": self.numpy_alpha(params, num_units, dt),
                 "beta": np.asarray(self.strength, float),
                 "rho": np.exp(-dt / np.asarray(self.tau_adaptation, float)),
+                **held,
             },
         )

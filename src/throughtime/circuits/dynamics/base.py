@@ -130,6 +130,24 @@ class Dynamics:
         """Membrane time constant of each unit, (unit,), in ms."""
         raise TypeError(f"{type(self).__name__} must define time_constant(params, num_units).")
 
+    def relay_gains(self, params: Params, num_units: int, dt: float, slope: float) -> tuple[State, State]:
+        """Derivatives ``∂s/∂u`` and ``∂r/∂s`` of a neuron whose activation has one constant slope.
+
+        Credit that is relayed over several neurons (:mod:`throughtime.credit.relay`) gets these from the
+        neurons in between, whatever their state.
+
+        Returns:
+            variables ([gate,] unit) and variables (unit,); a variable that is left out counts 0.
+
+        Raises:
+            ValueError: unless a dynamics defines it.
+        """
+        raise ValueError(
+            f"{type(self).__name__} does not say what it is with an activation of constant slope, which "
+            "relayed credit needs; use Leaky or Adaptive units, a rule of one hop such as mdgl, or define "
+            "relay_gains(params, num_units, dt, slope)."
+        )
+
     @property
     def non_negative(self) -> bool:
         """Whether rates can never be negative (Dale's law needs that)."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import jax.numpy as jnp
+
 from throughtime.circuits.dynamics.base import NumpyStep
 from throughtime.circuits.dynamics.membrane import Formed
 
@@ -30,8 +32,11 @@ class Leaky(Formed):
         form: ``current`` or ``rate``.
         tau_range: (low, high) in ms, within which each unit's tau is trained, starting from ``tau``:
             ``τ = low · (high/low)^σ(θ)`` with the parameter θ = ``tau_logit``; None: not trained.
+        held_rates: (unit,) rates at which units are held whatever their state is, NaN for the others; None:
+            none is held. In the rate form the state goes on, and what is transmitted and read is replaced.
 
-    Source: the two forms and their relation: Miller & Fumarola 2012, Neural Comput. 24:25.
+    Source: the two forms and their relation: Miller & Fumarola 2012, Neural Comput. 24:25; units held at a
+    rate: Miconi 2017, eLife 6:e20899.
 
     Example:
         >>> import jax.numpy as jnp
@@ -54,11 +59,17 @@ class Leaky(Formed):
         return {self.form: self.filtered(params, state, drive, dt)}
 
     def rate(self, params: Params, state: State) -> Array:
-        """``φ(v)`` in the current form, the state itself in the rate form."""
+        """``φ(v)`` in the current form, the state itself in the rate form; or the rate a unit is held at."""
         return self.firing(state)
+
+    def relay_gains(self, params: Params, num_units: int, dt: float, slope: float) -> tuple[State, State]:
+        """``(αμ, 1)`` in the rate form, ``(α, μ)`` in the current form, with the slope μ."""
+        alpha = self.alpha(params, num_units, dt)
+        entering, leaving = (slope * alpha, 1.0) if self.form == "rate" else (alpha, slope)
+        return {self.form: entering}, {self.form: self.unheld(jnp.full(num_units, leaving, alpha.dtype))}
 
     def numpy_step(self, params: Params, num_units: int, dt: float) -> NumpyStep:
         """The leak."""
-        step, firing = self.numpy_filtered()
-        alpha = self.numpy_alpha(params, num_units, dt)
-        return NumpyStep(step=(step,), rate=firing, readout=firing, constants={"alpha": alpha})
+        step, firing, held = self.numpy_filtered()
+        constants = {"alpha": self.numpy_alpha(params, num_units, dt), **held}
+        return NumpyStep(step=(step,), rate=firing, readout=firing, constants=constants)

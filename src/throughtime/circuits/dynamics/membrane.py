@@ -16,6 +16,7 @@ from throughtime.frozen import FrozenArray
 
 if TYPE_CHECKING:
     from jax import Array
+    from numpy.typing import ArrayLike
 
     from throughtime.circuits.dynamics.base import Params, State
 
@@ -40,17 +41,29 @@ class Membrane(Dynamics):
         activation: ``tanh``, ``relu``, ``softplus``, ``sigmoid`` or ``retanh``.
         tau_range: (low, high) in ms, within which each unit's tau is trained, starting from ``tau``; None:
             not trained.
+        held_rates: (unit,) rates at which units are held whatever their state is, NaN for the others; None:
+            none is held. A held rate is what everything downstream of the unit sees (synapses, readout, its
+            own adaptation and synaptic resources); the unit's state goes on beneath it, without effect.
     """
 
     tau: float | FrozenArray = 100.0
     activation: str = "tanh"
     tau_range: tuple[float, float] | None = field(default=None, kw_only=True)
+    held_rates: FrozenArray | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         activation(self.activation)
         object.__setattr__(self, "tau", per_unit(self.tau))
         if self.tau_range is not None:
             object.__setattr__(self, "tau_range", self._checked_range(self.tau_range))
+        if self.held_rates is not None:
+            held = FrozenArray(np.asarray(self.held_rates, float))
+            if np.isinf(held.values).any():
+                raise ValueError(
+                    f"{type(self).__name__}: held_rates has infinite rates; use a number for a unit that is "
+                    "held and NaN for one that is not."
+                )
+            object.__setattr__(self, "held_rates", held)
 
     def _checked_range(self, given: tuple[float, float]) -> tuple[float, float]:
         name, values = type(self).__name__, tuple(map(float, np.ravel(given)))
@@ -68,12 +81,18 @@ class Membrane(Dynamics):
 
     @property
     def non_negative(self) -> bool:
-        """True for relu, softplus, sigmoid and retanh."""
-        return self.activation in NON_NEGATIVE
+        """True for relu, softplus, sigmoid and retanh, unless a unit is held at a negative rate."""
+        held = np.zeros(0) if self.held_rates is None else self.held_rates.values
+        return self.activation in NON_NEGATIVE and not (held < 0).any()
 
     def check(self, num_units: int, dt: float) -> None:
-        """Refuse tau below dt, or of another length than the number of units."""
+        """Refuse tau below dt, and tau or held rates of another length than the number of units."""
         name = type(self).__name__
+        if self.held_rates is not None and self.held_rates.shape != (num_units,):
+            raise ValueError(
+                f"{name}: held_rates has shape {self.held_rates.shape}, expected ({num_units},): one rate a "
+                "unit, NaN where it is not held."
+            )
         check_tau(name, self.tau, num_units, dt)
         if self.tau_range is not None and self.tau_range[0] < dt:
             raise ValueError(
@@ -97,6 +116,25 @@ class Membrane(Dynamics):
         low, high = self.tau_range
         return jnp.clip(low * (high / low) ** jax.nn.sigmoid(params["tau_logit"]), low, high)
 
+    def held(self, rate: Array) -> Array:
+        """``rate`` (…, unit), with those of held units in place of their own."""
+        if self.held_rates is None:
+            return rate
+        fixed = self.held_rates.values
+        return jnp.where(np.isnan(fixed), rate, jnp.asarray(np.nan_to_num(fixed), rate.dtype))
+
+    def unheld(self, slopes: Array) -> Array:
+        """Slopes of rates (unit,), which are 0 for units that are held."""
+        if self.held_rates is None:
+            return slopes
+        return jnp.where(np.isnan(self.held_rates.values), slopes, 0)
+
+    def numpy_held(self, rate: str) -> tuple[str, dict[str, ArrayLike]]:
+        """:meth:`held` as an expression, and its constant, for :meth:`numpy_step`."""
+        if self.held_rates is None:
+            return rate, {}
+        return f"np.where(np.isnan(held), {rate}, held)", {"held": self.held_rates.values}
+
     def leak(self, params: Params, past: Array, arriving: Array, dt: float) -> Array:
         """One Euler step, ``(1−α) past + α arriving``."""
         if self.tau_range is None:
@@ -104,6 +142,13 @@ class Membrane(Dynamics):
         else:
             alpha = (dt / self.time_constant(params, past.shape[-1])).astype(past.dtype)
         return (1 - alpha) * past + alpha * arriving
+
+    def alpha(self, params: Params, num_units: int, dt: float) -> Array:
+        """``α = dt/τ`` of every unit, in the precision of ``params``."""
+        dtype = params["bias"].dtype
+        if self.tau_range is None:
+            return jnp.broadcast_to(jnp.asarray(dt / np.asarray(self.tau, float), dtype), (num_units,))
+        return (dt / self.time_constant(params, num_units)).astype(dtype)
 
     def numpy_alpha(self, params: Params, num_units: int, dt: float) -> np.ndarray:
         """``α = dt/τ`` of every unit, for :meth:`numpy_step`."""
@@ -131,7 +176,7 @@ class Formed(Membrane):
 
     def admissible(self, state: State) -> State:
         """A rate that the activation keeps from being negative starts from its absolute value."""
-        if not (self.form == "rate" and self.non_negative):
+        if not (self.form == "rate" and self.activation in NON_NEGATIVE):
             return state
         value = state["rate"]
         return {**state, "rate": jnp.where(value < 0, -value, value)}  # the slope at 0 is 1
@@ -142,13 +187,14 @@ class Formed(Membrane):
         return self.leak(params, state[self.form], arriving, dt)
 
     def firing(self, state: State) -> Array:
-        """``φ(v)`` in the current form, the variable itself in the rate form."""
+        """``φ(v)`` in the current form, the variable itself in the rate form, or what a unit is held at."""
         value = state[self.form]
-        return activation(self.activation)(value) if self.form == "current" else value
+        return self.held(activation(self.activation)(value) if self.form == "current" else value)
 
-    def numpy_filtered(self) -> tuple[str, str]:
-        """The step of the leak, and the rate, for :meth:`numpy_step`."""
+    def numpy_filtered(self) -> tuple[str, str, dict[str, ArrayLike]]:
+        """The step of the leak, the rate, and its constants, for :meth:`numpy_step`."""
         rate = self.form == "rate"
         arriving = numpy_activation(self.activation, "drive") if rate else "drive"
         firing = self.form if rate else numpy_activation(self.activation, self.form)
-        return f"{self.form} = (1 - alpha) * {self.form} + alpha * {arriving}", firing
+        step = f"{self.form} = (1 - alpha) * {self.form} + alpha * {arriving}"
+        return step, *self.numpy_held(firing)

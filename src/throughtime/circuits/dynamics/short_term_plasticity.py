@@ -52,6 +52,8 @@ class ShortTermPlasticity(Formed):
             other one), or a bool per unit; those of the others depress.
         facilitation, depression: (U, τ_u, τ_x) of either kind of synapse, times in ms.
         tau_range: (low, high) in ms, within which each unit's tau is trained; see :class:`Leaky`.
+        held_rates: (unit,) rates >= 0 at which units are held, NaN for the others; see :class:`Leaky`. A held
+            unit's synapses are used at the rate it is held at.
 
     Source: Tsodyks, Pawelzik & Markram 1998, Neural Comput. 10:821; as a store of working memory Mongillo,
     Barak & Tsodyks 2008, Science 319:1543; in trained circuits, and the constants, Masse et al. 2019, Nat.
@@ -74,6 +76,11 @@ class ShortTermPlasticity(Formed):
             raise ValueError(
                 f"ShortTermPlasticity: {self.activation} can be negative, and a negative rate would refill "
                 f"synapses; use one of {', '.join(sorted(NON_NEGATIVE))}."
+            )
+        if not self.non_negative:
+            raise ValueError(
+                "ShortTermPlasticity: held_rates has a negative rate, which would refill synapses; use rates "
+                ">= 0, and NaN for units that are not held."
             )
         for name in ("facilitation", "depression"):
             values = tuple(map(float, getattr(self, name)))
@@ -163,7 +170,7 @@ class ShortTermPlasticity(Formed):
 
     def numpy_step(self, params: Params, num_units: int, dt: float) -> NumpyStep:
         """The leak, then the synapses with the new rate."""
-        step, read = self.numpy_filtered()
+        step, read, held = self.numpy_filtered()
         release, tau_u, tau_x = self.resources(num_units)
         return NumpyStep(
             step=(
@@ -181,6 +188,7 @@ class ShortTermPlasticity(Formed):
                 "alpha_u": dt / tau_u,
                 "alpha_x": dt / tau_x,
                 "release": release,
+                **held,
             },
         )
 

@@ -1,4 +1,4 @@
-"""What every task must satisfy. Each check takes a task and fails with an assertion.
+"""What every task must satisfy. Each check takes a task and raises what it misses.
 
 A check looks at trials drawn by three compiled functions at most: the task with its scores, and the task
 without noise at dt and at dt/2. The results are cached, so that all checks of one task share them.
@@ -17,6 +17,7 @@ import numpy as np
 from scipy import stats
 
 from throughtime import config, keys
+from throughtime.checking.report import require
 from throughtime.tasks import Task, TruncatedExponential, Uniform
 from throughtime.trial import Trial
 
@@ -33,13 +34,18 @@ class Sample(NamedTuple):
     traces: list[int]
 
 
+def num_trials(task: Task) -> int:
+    """4096, or fewer where their inputs would fill more than 32 MiB."""
+    return min(NUM_TRIALS, 2**23 // (task.num_steps * len(task.input_names)))
+
+
 def _keys(num: int, purpose: str = "train", update: int = 0) -> jax.Array:
     return keys.trial_keys(keys.seed_key(0, "data"), purpose, update, num)
 
 
 @functools.lru_cache(maxsize=1)
 def sample(task: Task) -> Sample:
-    """4096 trials of a task, scored."""
+    """4096 trials of a task (or as many as are cheap), scored."""
     traces: list[int] = []
 
     @jax.jit
@@ -56,7 +62,7 @@ def sample(task: Task) -> Sample:
         }
         return trial, {name: task.score(outputs, trial) for name, outputs in subjects.items()}
 
-    trials, scores = jax.tree.map(np.asarray, draw(_keys(NUM_TRIALS)))
+    trials, scores = jax.tree.map(np.asarray, draw(_keys(num_trials(task))))
     return Sample(trials, scores, draw, traces)
 
 
@@ -71,27 +77,49 @@ def shapes(task: Task) -> None:
     """1. Shapes and dtypes match the names."""
     trials, scores = sample(task)[:2]
     steps, num_in, num_out = task.num_steps, len(task.input_names), len(task.output_names)
+    num = num_trials(task)
     wanted = {"inputs": (steps, num_in), "targets": (steps, num_out), "mask": (steps, num_out)}
     for name, shape in wanted.items():
         array = getattr(trials, name)
-        assert array.shape == (NUM_TRIALS, *shape), f"{name}: {array.shape[1:]}, expected {shape}"
-        assert array.dtype == np.float32, f"{name}: {array.dtype}, expected float32"
-        assert np.isfinite(array).all(), f"{name} is not finite"
-    assert trials.valid.shape == (NUM_TRIALS, steps)
-    assert trials.valid.dtype == np.bool_
-    assert set(trials.epochs) == set(task.epoch_names)
-    assert set(trials.conditions) == set(task.condition_names)
-    assert all(edge.dtype == np.float32 for pair in trials.epochs.values() for edge in pair)
+        require(array.shape == (num, *shape), f"{name}: {array.shape[1:]}, expected {shape}")
+        require(array.dtype == np.float32, f"{name}: {array.dtype}, expected float32")
+        require(np.isfinite(array).all(), f"{name} is not finite")
+    require(trials.valid.shape == (num, steps), f"valid: {trials.valid.shape[1:]}, expected {(steps,)}")
+    require(trials.valid.dtype == np.bool_, f"valid: {trials.valid.dtype}, expected bool")
+    require(
+        set(trials.epochs) == set(task.epoch_names),
+        f"epochs of a trial: {sorted(trials.epochs)}, expected {sorted(task.epoch_names)}",
+    )
+    require(
+        set(trials.conditions) == set(task.condition_names),
+        f"conditions of a trial: {sorted(trials.conditions)}, expected {sorted(task.condition_names)}",
+    )
+    require(
+        all(edge.dtype == np.float32 for pair in trials.epochs.values() for edge in pair),
+        "expected edges of epochs in float32",
+    )
     for name, value in trials.conditions.items():
-        assert value.shape == (NUM_TRIALS,), f"condition {name} is no scalar"
-        assert value.dtype in (np.float32, np.int32, np.bool_), f"condition {name}: {value.dtype}"
+        require(value.shape == (num,), f"condition {name} is no scalar")
+        require(value.dtype in (np.float32, np.int32, np.bool_), f"condition {name}: {value.dtype}")
     for names in (task.input_names, task.output_names, task.epoch_names, task.condition_names):
-        assert len(set(names)) == len(names), f"names repeat: {names}"
-    assert task.time.shape == (steps,)
-    assert task.time[0] == task.dt / 2
-    assert steps == np.ceil(task.duration / task.dt - 1e-6)
-    assert scores["ideal"]["correct"].dtype == np.bool_
-    assert all(score.shape == (NUM_TRIALS,) for score in scores["ideal"].values())
+        require(len(set(names)) == len(names), f"names repeat: {names}")
+    require(task.time.shape == (steps,), f"time: {task.time.shape}, expected {(steps,)}")
+    require(
+        task.time[0] == task.dt / 2,
+        f"time begins at {task.time[0]}, expected the middle of the first bin, {task.dt / 2}",
+    )
+    require(
+        steps == np.ceil(task.duration / task.dt - 1e-6),
+        f"num_steps: {steps}, expected duration / dt rounded up",
+    )
+    require(
+        scores["ideal"]["correct"].dtype == np.bool_,
+        f"score correct: {scores['ideal']['correct'].dtype}, expected bool",
+    )
+    require(
+        all(score.shape == (num,) for score in scores["ideal"].values()),
+        "expected every score to be one number a trial",
+    )
 
 
 def bins(task: Task) -> None:
@@ -113,16 +141,16 @@ def bins(task: Task) -> None:
     np.testing.assert_array_equal(coarse.valid, halves > 0)
     whole = (halves == 1)[..., None]
     error = np.abs(coarse.targets - _paired(fine.targets, task.num_steps)) * whole
-    assert error.max() <= 0.01 * np.ptp(coarse.targets), f"targets differ by {error.max():.3g}"
+    require(error.max() <= 0.01 * np.ptp(coarse.targets), f"targets differ by {error.max():.3g}")
     if task.noise:
         noise = noisy.inputs.astype(float) - coarse.inputs
         valid = coarse.valid[..., None]
         expected = task.noise * np.sqrt(200 / task.dt)
         spread = np.sqrt((noise**2).sum() / (valid.sum() * noise.shape[-1]))
-        assert abs(spread / expected - 1) < 0.025, f"noise SD {spread:.4g}, expected {expected:.4g}"
-        assert not (noise * ~valid).any(), "noise on padding"
+        require(abs(spread / expected - 1) < 0.025, f"noise SD {spread:.4g}, expected {expected:.4g}")
+        require(not (noise * ~valid).any(), "noise on padding")
         neighbours = (noise[:, 1:] * noise[:, :-1]).sum() / (noise**2).sum()
-        assert abs(neighbours) < 0.02, f"neighbouring samples correlate: {neighbours:.3g}"
+        require(abs(neighbours) < 0.02, f"neighbouring samples correlate: {neighbours:.3g}")
 
 
 def _paired(array: np.ndarray, num_steps: int) -> np.ndarray:
@@ -133,65 +161,68 @@ def _paired(array: np.ndarray, num_steps: int) -> np.ndarray:
 
 def repeats(task: Task) -> None:
     """3. Same key, same trial, bit for bit; other purposes and updates give others. No global state."""
-    first, draw = sample(task).trials, sample(task).draw
+    first, draw, num = sample(task).trials, sample(task).draw, num_trials(task)
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(1)  # noqa: NPY002
     try:
-        again = jax.tree.map(np.asarray, draw(_keys(NUM_TRIALS))[0])
+        again = jax.tree.map(np.asarray, draw(_keys(num))[0])
     finally:
         np.random.set_state(state)  # noqa: NPY002
     jax.tree.map(np.testing.assert_array_equal, first, again)
-    for other in (_keys(NUM_TRIALS, "validation"), _keys(NUM_TRIALS, update=1)):
-        assert not np.array_equal(first.inputs, draw(other)[0].inputs), "other keys give the same trials"
-    assert not np.array_equal(first.inputs[::2], first.inputs[1::2]), "all trials are one"
+    for other in (_keys(num, "validation"), _keys(num, update=1)):
+        require(not np.array_equal(first.inputs, draw(other)[0].inputs), "other keys give the same trials")
+    require(not np.array_equal(first.inputs[::2], first.inputs[1::2]), "all trials are one")
 
 
 def masks(task: Task) -> None:
     """4. The mask is finite, not negative, positive somewhere; nothing is on padding."""
     trials = sample(task).trials
-    assert np.isfinite(trials.mask).all()
-    assert (trials.mask >= 0).all()
-    assert (trials.mask.sum((1, 2)) > 0).all(), "a trial bears no loss"
+    require(np.isfinite(trials.mask).all(), "the mask is not finite")
+    require((trials.mask >= 0).all(), "the mask is negative somewhere")
+    require((trials.mask.sum((1, 2)) > 0).all(), "a trial bears no loss")
     padding = ~trials.valid[..., None]
     for name in ("inputs", "targets", "mask"):
-        assert not (getattr(trials, name) * padding).any(), f"{name} on padding"
+        require(not (getattr(trials, name) * padding).any(), f"{name} on padding")
 
 
 def ideal(task: Task) -> None:
     """5. A perfect subject is always right; its produced intervals are within 0.1 dt."""
     trials, scores = sample(task)[:2]
-    assert scores["ideal"]["correct"].all(), f"ideal: {scores['ideal']['correct'].mean():.4f} correct"
+    require(scores["ideal"]["correct"].all(), f"ideal: {scores['ideal']['correct'].mean():.4f} correct")
     if "produced_interval" in scores["ideal"]:
         asked = ~trials.conditions["catch"]
         error = scores["ideal"]["produced_interval"] - trials.conditions["target_interval"]
-        assert np.abs(error[asked]).max() <= 0.1 * task.dt, f"off by {np.abs(error[asked]).max():.3g} ms"
+        require(np.abs(error[asked]).max() <= 0.1 * task.dt, f"off by {np.abs(error[asked]).max():.3g} ms")
 
 
 def silent(task: Task) -> None:
     """6. Zero outputs give ``silent_score``; NaN outputs are never correct."""
     scores, expected = sample(task).scores, task.silent_score
     found = scores["silent"]["correct"].mean()
-    error = np.sqrt(expected * (1 - expected) / NUM_TRIALS)
-    assert abs(found - expected) <= 4 * error, f"silent: {found:.4f}, expected {expected:.4f}"
-    assert not scores["broken"]["correct"].any(), "NaN outputs are called correct"
+    error = np.sqrt(expected * (1 - expected) / len(scores["silent"]["correct"]))
+    require(abs(found - expected) <= 4 * error, f"silent: {found:.4f}, expected {expected:.4f}")
+    require(not scores["broken"]["correct"].any(), "NaN outputs are called correct")
 
 
 def epochs(task: Task) -> None:
     """7. Epochs are ordered by onset and within the trial; absent ones are NaN."""
     trials = sample(task).trials
     start, end = trials.epochs["trial"]
-    assert task.epoch_names[0] == "trial"
-    assert (start == 0).all()
-    assert end.max() <= task.duration * (1 + EPS)
+    require(task.epoch_names[0] == "trial", f"the first epoch is {task.epoch_names[0]!r}, expected trial")
+    require((start == 0).all(), "the epoch trial does not begin at 0")
+    require(
+        end.max() <= task.duration * (1 + EPS),
+        f"a trial ends at {end.max()} ms, after its duration of {task.duration}",
+    )
     onsets = np.stack([trials.epochs[name][0] for name in task.epoch_names])
     for name in task.epoch_names:
         onset, offset = trials.epochs[name]
         absent = np.isnan(onset)
         np.testing.assert_array_equal(absent, np.isnan(offset), err_msg=name)
         good = (onset >= 0) & (onset <= offset) & (offset <= end)
-        assert (good | absent).all(), f"epoch {name} leaves the trial"
+        require((good | absent).all(), f"epoch {name} leaves the trial")
     latest = np.fmax.accumulate(onsets, axis=0)
-    assert not (onsets < latest).any(), "epochs are not in the order of their onsets"
+    require(not (onsets < latest).any(), "epochs are not in the order of their onsets")
 
 
 def conditions(task: Task, probabilities: Mapping[str, Mapping[Any, float]] | None = None) -> None:
@@ -208,30 +239,33 @@ def conditions(task: Task, probabilities: Mapping[str, Mapping[Any, float]] | No
         choices = len(getattr(task, "alternatives", (0, 1)))
         _chi_square("correct_choice", drawn["correct_choice"], dict.fromkeys(range(choices), 1 / choices))
         if choices == 2:
-            assert abs(drawn["correct_choice"].mean() - 0.5) <= 0.031
+            require(
+                abs(drawn["correct_choice"].mean() - 0.5) <= 0.031,
+                f"correct_choice is 1 in {drawn['correct_choice'].mean():.3f} of trials, expected half",
+            )
     if "catch" in drawn:
         _chi_square("catch", drawn["catch"], {False: 1 - task.catch, True: task.catch})
     for name in (set(drawn) & set(task.duration_fields)) - set(stated):
         spread = getattr(task, name)
         if isinstance(spread, Uniform | TruncatedExponential):
             p = stats.kstest(drawn[name], functools.partial(_cumulative, spread)).pvalue
-            assert p > 1e-4, f"{name} does not follow {spread} (p = {p:.2g})"
+            require(p > 1e-4, f"{name} does not follow {spread} (p = {p:.2g})")
         else:
             values = spread if isinstance(spread, tuple) else (spread,)
             _chi_square(name, drawn[name], {v: values.count(v) / len(values) for v in values})
     for wanted in task.criterion:
         if wanted.group:
             counts = np.unique(np.stack([drawn[g] for g in wanted.group]), axis=1, return_counts=True)[1]
-            rarest = counts.min() / NUM_TRIALS * wanted.trials
-            assert rarest >= 80, f"{wanted.measure}: about {rarest:.0f} trials of the rarest group, not 100"
+            rarest = counts.min() / num_trials(task) * wanted.trials
+            require(rarest >= 80, f"{wanted.measure}: about {rarest:.0f} trials of the rarest group, not 100")
 
 
 def _chi_square(name: str, values: np.ndarray, expected: Mapping[Any, float]) -> None:
     possible = {value: p for value, p in expected.items() if p > 0}
     counts = np.array([np.isclose(values, value, atol=1e-3).sum() for value in possible])
-    assert counts.sum() == len(values), f"{name} takes values other than {list(possible)}"
+    require(counts.sum() == len(values), f"{name} takes values other than {list(possible)}")
     p = stats.chisquare(counts, len(values) * np.array(list(possible.values()))).pvalue
-    assert len(possible) == 1 or p > 1e-4, f"{name}: counts {counts} against {possible} (p = {p:.2g})"
+    require(len(possible) == 1 or p > 1e-4, f"{name}: counts {counts} against {possible} (p = {p:.2g})")
 
 
 def _cumulative(spread: Uniform | TruncatedExponential, value: np.ndarray) -> np.ndarray:
@@ -255,8 +289,8 @@ def late(task: Task) -> None:
 def traces(task: Task) -> None:
     """10. ``jit(vmap(trial))`` traces once for any keys."""
     drawn = sample(task)
-    drawn.draw(_keys(NUM_TRIALS, "test"))
-    assert len(drawn.traces) == 1, f"traced {len(drawn.traces)} times"
+    drawn.draw(_keys(num_trials(task), "test"))
+    require(len(drawn.traces) == 1, f"traced {len(drawn.traces)} times")
 
 
 def declarations(task: Task) -> None:
@@ -264,24 +298,29 @@ def declarations(task: Task) -> None:
     trials, scores = sample(task)[:2]
     there = {**trials.conditions, **scores["ideal"]}
     for argument, name in task.signature.variables:
-        assert name in there, f"signature: {argument} = {name!r} is neither a score nor a condition"
-    assert isinstance(task.criterion, tuple)
-    assert task.criterion
+        require(name in there, f"signature: {argument} = {name!r} is neither a score nor a condition")
+    require(
+        isinstance(task.criterion, tuple), f"criterion: {type(task.criterion).__name__}, expected a tuple"
+    )
+    require(task.criterion, "criterion: empty, expected at least one Criterion")
     for wanted in task.criterion:
         if wanted.measure in scores["ideal"]:
             for subject, learned in (("ideal", True), ("broken", False)):
                 value = wanted.value(scores[subject], trials.conditions, {})
-                assert wanted.met(value) == learned, f"{wanted.measure}: {subject} subject has {value:.3g}"
+                require(wanted.met(value) == learned, f"{wanted.measure}: {subject} subject has {value:.3g}")
         else:
-            assert wanted.measure in task.signature.parameters, f"criterion on unknown {wanted.measure!r}"
+            require(wanted.measure in task.signature.parameters, f"criterion on unknown {wanted.measure!r}")
 
 
 def round_trip(task: Task) -> None:
     """12. Written as JSON and read back, the task is equal, and so is its hash."""
     again = config.decode(config.encode(task))
-    assert again == task
-    assert hash(again) == hash(task)
-    assert config.canonical(again) == config.canonical(task)
+    require(again == task, f"read back: {again}, expected {task}")
+    require(hash(again) == hash(task), "read back, the task has another hash")
+    require(
+        config.canonical(again) == config.canonical(task),
+        "read back, the task is written otherwise",
+    )
 
 
 BATTERY: tuple[Callable[..., None], ...] = (

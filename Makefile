@@ -38,6 +38,8 @@ figures: setup
 	$(BIN)/python figures/working_memory.py
 	$(BIN)/python figures/timing.py
 	test ! -e evidence/gradient_anatomy.nc || $(BIN)/python figures/gradient_anatomy.py
+	test ! -e evidence/locality.nc || $(BIN)/python figures/locality.py
+	test ! -e evidence/online_rules.nc || $(BIN)/python figures/online_rules.py
 
 $(BENCH): $(SETUP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==2.13.0"
@@ -49,6 +51,8 @@ bench: $(BENCH)
 evidence: setup
 	$(BIN)/python experiments/evidence.py
 	$(BIN)/python experiments/gradient_anatomy.py --out $(OUT)
+	$(BIN)/throughtime audit --out evidence/locality.nc --overwrite
+	$(BIN)/python experiments/online_rules.py --out $(OUT)
 
 $(DOCS): $(SETUP) requirements-docs.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock

@@ -37,6 +37,7 @@ FIGURES = {
     "timing": "results/demo-cue-set-go.nc",
     "gradient_anatomy": "evidence/gradient_anatomy.nc",
     "locality": "evidence/locality.nc",
+    "online_rules": "evidence/online_rules.nc",
 }
 
 

@@ -182,3 +182,54 @@ def locality(*ignored: int) -> xr.DataTree:
             )
         }
     )
+
+
+def online_rules(num_seeds: int = 3, *ignored: int) -> xr.DataTree:
+    """The groups of ``evidence/online_rules.nc``: one rule ran once, on one stream; a seed diverged."""
+    g = np.random.default_rng(5)
+    streams = ["add-1", "mimic-1", "add-0.5", "mimic-0.5"]
+    rules = [
+        "readout-only", "tbptt-sliding", "tbptt-blocks", "kf-rtrl", "r-kf-rtrl", "uoro", "dni", "snap-1",
+        "kernl", "rflo", "rflo-random", "rtrl",
+    ]  # fmt: skip
+    update = np.arange(10, 1001, 10)
+    rate = np.linspace(0.2, 3.0, len(rules))[:, None, None]
+    fall = np.exp(-rate * update / 500) * np.exp(0.02 * g.standard_normal((len(rules), num_seeds, 1)))
+    loss = np.stack([0.45 + 0.22 * fall, 0.02 + 0.4 * fall] * 2)
+    loss[1::2, :, :, update > 500] = np.nan
+    final = np.stack([loss[k, ..., 49 if k % 2 else 99] for k in range(len(streams))])
+    counts = np.full((len(streams), len(rules)), num_seeds)
+    counts[:, -1] = 1, 0, 0, 0
+    loss[0, -1, 1:], final[0, -1, 1:], loss[1:, -1], final[1:, -1] = (np.nan,) * 4
+    diverged = np.zeros_like(counts)
+    diverged[1, 5], loss[1, 5, 0, 20:], final[1, 5, 0] = 1, np.nan, np.inf
+    dims, one = ("task", "option", "seed", "update"), {"units": "1"}
+    floors = np.where(np.arange(4)[:, None] % 2, np.nan, [0.6616, 0.5192, 0.4544])
+    seed = _plain("seed", np.arange(num_seeds))
+    trained = xr.Dataset(
+        {
+            "loss": (dims, loss, one),
+            "final_loss": (dims[:3], final, one),
+            "num_seeds": (dims[:2], counts, one),
+            "num_diverged": (dims[:2], diverged, one),
+            "floor": (("task", "condition"), floors, one),
+            "num_steps": ((), 1000, one),
+        },
+        {
+            "task": _named("task", streams),
+            "option": _named("option", rules),
+            "seed": seed,
+            "update": _plain("update", update),
+            "condition": _named("condition", ["neither", "first_lag", "both"]),
+        },
+    )
+    cosine = g.uniform(0.0, 1.0, (len(rules) - 2, 3, num_seeds))
+    aligned = xr.Dataset(
+        {"cosine": (("option", "checkpoint", "seed"), cosine, one)},
+        {
+            "option": _named("option", rules[1:-1]),
+            "checkpoint": _plain("checkpoint", [0, 10, 1000]),
+            "seed": seed,
+        },
+    )
+    return xr.DataTree.from_dict({"/trained": trained, "/alignment": aligned})

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from tests.figures import studies
+from tests.figures import credit_studies, studies
 from tests.plotting import synthetic
 from throughtime.plotting import style
 
@@ -20,6 +20,9 @@ SOURCES = {
     "timing": synthetic.timing,
     "gradient_anatomy": studies.gradient_anatomy,
     "locality": studies.locality,
+    "online_rules": studies.online_rules,
+    "periodic_output": credit_studies.periodic_output,
+    "evidence_accumulation": credit_studies.evidence_accumulation,
 }
 
 

@@ -14,6 +14,7 @@ from tests.factories import random_params, random_trials, small_circuit
 from tests.oracles import norm, relative
 from throughtime import rules
 from throughtime.audit import CAUSAL, DELAYED, FUTURE, audit, classes, constraints_mix
+from throughtime.audit.drawn import draw, template
 from throughtime.audit.drawn import small_circuit as audited_circuit
 from throughtime.circuits import LowRank, WarmUp
 from throughtime.credit.feedback import Symmetric
@@ -253,6 +254,28 @@ def test_records_that_cannot_be_made_are_refused(name, options, changes, message
     state = rule.init(circuit, params, key=jax.random.key(1))
     with pytest.raises(ValueError, match=message):
         rule.evidence(circuit, params, state, trial, SquaredError(), key=jax.random.key(2))
+
+
+@pytest.mark.parametrize("name", ["rflo", "bptt"])
+def test_padding_of_a_record_is_not_read(name):
+    rule, circuit = rules.make(name), audited_circuit()
+    with jax.enable_x64(True):
+        given = template(rule, circuit, 0)
+        parts = draw(given, 1)
+        evidence, state = given.whole(parts)
+        live = jnp.arange(len(evidence.steps.valid)) < 4
+
+        def update(steps):
+            return rule.update_from_record(circuit, evidence._replace(steps=steps), state).slots
+
+        padded = evidence.steps._replace(valid=live)
+        moved = {field: getattr(padded, field) + 3 * ~live[:, None] for field in ("sources", "read")}
+        quiet = {field: jnp.where(live[:, None], getattr(padded, field), 0) for field in ("error", "direct")}
+        wanted = update(padded._replace(**quiet))
+        forward = name == "rflo"  # on the way back an error counts for the state that stands still
+        found = update(padded._replace(**moved, **({} if forward else quiet)))
+    assert relative(found, wanted) < 1e-12
+    assert norm(wanted) > 1e-3
 
 
 def test_a_leaky_readout_and_gates_are_in_the_record():

@@ -34,7 +34,7 @@ class RTRL(ForwardRule):
     Example:
         >>> import jax
         >>> import throughtime as tt
-        >>> task = tt.tasks.make("cue-set-go", dt=100.0)
+        >>> task = tt.tasks.make("cue-set-go", dt=50.0)
         >>> circuit = tt.circuits.for_task(task, num_units=4)
         >>> params = circuit.init(key=jax.random.key(0))
         >>> trials = jax.vmap(task.trial)(jax.random.split(jax.random.key(1), 2))

@@ -40,6 +40,10 @@ figures: setup
 	test ! -e evidence/gradient_anatomy.nc || $(BIN)/python figures/gradient_anatomy.py
 	test ! -e evidence/locality.nc || $(BIN)/python figures/locality.py
 	test ! -e evidence/online_rules.nc || $(BIN)/python figures/online_rules.py
+	test ! -e evidence/periodic_output.nc || $(BIN)/python figures/periodic_output.py
+	test ! -e evidence/evidence_accumulation.nc || $(BIN)/python figures/evidence_accumulation.py
+	test ! -e evidence/reward_learning.nc || $(BIN)/python figures/reward_learning.py
+	test ! -e evidence/innate_trajectory.nc || $(BIN)/python figures/innate_trajectory.py
 
 $(BENCH): $(SETUP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==2.13.0"
@@ -53,6 +57,10 @@ evidence: setup
 	$(BIN)/python experiments/gradient_anatomy.py --out $(OUT)
 	$(BIN)/throughtime audit --out evidence/locality.nc --overwrite
 	$(BIN)/python experiments/online_rules.py --out $(OUT)
+	$(BIN)/python experiments/periodic_output.py --out $(OUT)
+	$(BIN)/python experiments/evidence_accumulation.py --out $(OUT)
+	$(BIN)/python experiments/reward_learning.py --out $(OUT)
+	$(BIN)/python experiments/innate_trajectory.py --out $(OUT)
 
 $(DOCS): $(SETUP) requirements-docs.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock

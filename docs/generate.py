@@ -27,7 +27,7 @@ from throughtime.training import EvaluationRecord
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (
     "tasks", "circuits", "credit", "rules", "audit", "training", "results", "analysis", "plotting",
-    "comparison",
+    "comparison", "checking",
 )  # fmt: skip
 MODULES = (
     "api", "trial", "objectives", "keys", "gaussian", "config", "frozen", "runtime", "registry", "atomic",
@@ -38,6 +38,10 @@ FIGURES = {
     "gradient_anatomy": "evidence/gradient_anatomy.nc",
     "locality": "evidence/locality.nc",
     "online_rules": "evidence/online_rules.nc",
+    "periodic_output": "evidence/periodic_output.nc",
+    "evidence_accumulation": "evidence/evidence_accumulation.nc",
+    "reward_learning": "evidence/reward_learning.nc",
+    "innate_trajectory": "evidence/innate_trajectory.nc",
 }
 
 

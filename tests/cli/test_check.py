@@ -1,4 +1,4 @@
-"""``throughtime check``: members that are right pass, and members that are wrong on purpose are told what is wrong."""
+"""``throughtime check``: right members pass, and members that are wrong on purpose are told what is wrong."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ WRONG = {
         "input off by",
     ),
     "ForgetsValid": (
-        rule("ForgetsValid", 'grads = {**grads, "bias": grads["bias"] + trials.inputs.mean()}', traits="exact=False"),
+        rule("ForgetsValid", 'grads["bias"] += trials.inputs.mean()', traits="exact=False"),
         "padding",
         "3 more steps that are not valid",
     ),
     "ClaimsExact": (rule("ClaimsExact", "", "RFLO", "exact=True"), "exactness", "or declare exact=False"),
     "HidesExact": (rule("HidesExact", "", traits="exact=False"), "exactness", "declare exact=True"),
     "Sums": (
-        rule("Sums", "grads = jax.tree.map(lambda leaf: len(trials.valid) * leaf, grads)", traits="exact=False"),
+        rule("Sums", "grads = jax.tree.map(lambda g: len(trials.valid) * g, grads)", traits="exact=False"),
         "mean-of-trials",
         "3 times that part of a single trial",
     ),
@@ -73,11 +73,11 @@ WRONG = {
         "draw from the key",
     ),
     "Draws": (
-        rule("Draws", 'grads = {**grads, "bias": grads["bias"] + jax.random.normal(key)}', traits="exact=False"),
+        rule("Draws", 'grads["bias"] += jax.random.normal(key)', traits="exact=False"),
         "draws",
         "declare stochastic=True",
     ),
-    "DrawsNothing": (rule("DrawsNothing", "", "RFLO", "stochastic=True"), "draws", "declare stochastic=False"),
+    "DrawsNot": (rule("DrawsNot", "", "RFLO", "stochastic=True"), "draws", "declare stochastic=False"),
     "Shapeless": (
         rule("Shapeless", 'grads = {name: value for name, value in grads.items() if name != "bias"}'),
         "contract",
@@ -93,21 +93,22 @@ WRONG = {
         rule("TrainsMore", "", "RFLO", 'trained=("readout",)'), "alive", "a gradient of recurrent, input"
     ),
     "Double": (
-        rule("Double", "grads = jax.tree.map(lambda leaf: leaf.astype('float64'), grads)"), "single-precision", "float"
+        rule("Double", "grads = jax.tree.map(lambda leaf: leaf.astype('float64'), grads)"),
+        "single-precision",
+        "float",
     ),
     "Grows": (
         rule("Grows", 'state = {**state, "more": jnp.ones(3)}'), "contract", "a state like that from init"
     ),
     "Breaks": (rule("Breaks", "raise KeyError('lost')"), "circuits", "KeyError"),
     "Coarse": (
-        rule("Coarse", "grads = jax.tree.map(lambda leaf: leaf * trials.valid.shape[1], grads)", "RFLO"),
+        rule("Coarse", "grads = jax.tree.map(lambda g: g * trials.valid.shape[1], grads)", "RFLO"),
         "halving-dt",
         "keep windows",
     ),
     "Vocabulary": (rule("Vocabulary", "", "RFLO", 'signals=("telepathy",)'), "declaration", "'telepathy'"),
-    "Unaware": (rule("Unaware", "", "RFLO", "signals=()"), "locality", "reads 'error' and does not declare it"),
+    "Unaware": (rule("Unaware", "", "RFLO", "signals=()"), "locality", "reads 'error' and does not"),
 }  # fmt: skip
-SLOW = {"Coarse", "Unaware"}
 
 
 @pytest.fixture(scope="module")

@@ -169,6 +169,12 @@ def test_where_trials_start_and_what_is_fixed(asked: Callable[..., dict[str, Any
     assert {"initial_cell", "initial_hidden"} <= set(learned.param_names)
 
 
+def test_what_becomes_of_the_outputs(asked: Callable[..., dict[str, Any]]) -> None:
+    fed_back = asked("--output-feedback", "--output-feedback-gain", "1.5")["circuit"]
+    assert (fed_back.output_feedback, fed_back.output_feedback_gain) == (True, 1.5)
+    assert asked("--readout-tau", "50")["circuit"].readout_tau == 50.0
+
+
 def test_objectives_and_penalties(asked: Callable[..., dict[str, Any]]) -> None:
     words = ["--objective", "cross-entropy", "--rate-penalty", "0.1", "--weight-penalty", "1e-3"]
     words += ["--weight-penalty.power", "1", "--weight-penalty.of", "recurrent,", "--vanishing-gradient", "2"]

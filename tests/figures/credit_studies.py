@@ -52,7 +52,9 @@ def periodic_output(num_seeds: int = 3, *ignored: int) -> xr.DataTree:
         )
 
     notebook = group(["bptt", "rflo"], part).assign(published_loss=("option", [2.3e-4, 1.5e-4], one))
-    return xr.DataTree.from_dict({"/trained": group(arms, whole), "/notebook": notebook})
+    slower = group(["bptt", "rflo"], whole[2:])
+    groups = {"/trained": group(arms, whole), "/notebook": notebook, "/slower": slower}
+    return xr.DataTree.from_dict(groups)
 
 
 def evidence_accumulation(num_seeds: int = 3, *ignored: int) -> xr.DataTree:

@@ -10,7 +10,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from tests.figures import credit_studies, studies
+from tests.figures import credit_studies, perturbed_studies, studies
 from tests.plotting import synthetic
 from throughtime.plotting import style
 
@@ -23,6 +23,8 @@ SOURCES = {
     "online_rules": studies.online_rules,
     "periodic_output": credit_studies.periodic_output,
     "evidence_accumulation": credit_studies.evidence_accumulation,
+    "reward_learning": perturbed_studies.reward_learning,
+    "innate_trajectory": perturbed_studies.innate_trajectory,
 }
 
 

@@ -6,71 +6,18 @@ without noise at dt and at dt/2. The results are cached, so that all checks of o
 
 from __future__ import annotations
 
-import dataclasses
-import functools
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
 
 import jax
-import jax.numpy as jnp
 import numpy as np
-from scipy import stats
 
-from throughtime import config, keys
+from throughtime import config
 from throughtime.checking.report import require
-from throughtime.tasks import Task, TruncatedExponential, Uniform
-from throughtime.trial import Trial
+from throughtime.checking.task_conditions import conditions
+from throughtime.checking.task_sample import NUM_PAIRED, keys_of, num_trials, quiet, sample
+from throughtime.tasks import Task
 
-NUM_TRIALS, NUM_PAIRED = 4096, 256
 EPS = np.finfo(np.float32).eps
-
-
-class Sample(NamedTuple):
-    """Trials of one task with the scores of a perfect, a silent, a broken and a late subject."""
-
-    trials: Trial
-    scores: dict[str, dict[str, np.ndarray]]
-    draw: Callable[[Any], Any]
-    traces: list[int]
-
-
-def num_trials(task: Task) -> int:
-    """4096, or fewer where their inputs would fill more than 32 MiB."""
-    return min(NUM_TRIALS, 2**23 // (task.num_steps * len(task.input_names)))
-
-
-def _keys(num: int, purpose: str = "train", update: int = 0) -> jax.Array:
-    return keys.trial_keys(keys.seed_key(0, "data"), purpose, update, num)
-
-
-@functools.lru_cache(maxsize=1)
-def sample(task: Task) -> Sample:
-    """4096 trials of a task (or as many as are cheap), scored."""
-    traces: list[int] = []
-
-    @jax.jit
-    @jax.vmap
-    def draw(key):
-        traces.append(1)
-        trial = task.trial(key)
-        ideal = task.ideal(trial)
-        subjects = {
-            "ideal": ideal,
-            "silent": jnp.zeros_like(ideal),
-            "broken": jnp.full_like(ideal, jnp.nan),
-            "late": jnp.concatenate([ideal[:1], ideal[:-1]]),
-        }
-        return trial, {name: task.score(outputs, trial) for name, outputs in subjects.items()}
-
-    trials, scores = jax.tree.map(np.asarray, draw(_keys(num_trials(task))))
-    return Sample(trials, scores, draw, traces)
-
-
-@functools.lru_cache(maxsize=2)
-def quiet(task: Task, divide: int) -> Trial:
-    """256 of the same trials without noise, at dt/divide."""
-    other = dataclasses.replace(task, noise=0.0, dt=task.dt / divide)
-    return jax.tree.map(np.asarray, jax.jit(jax.vmap(other.trial))(_keys(NUM_PAIRED)))
 
 
 def shapes(task: Task) -> None:
@@ -165,11 +112,11 @@ def repeats(task: Task) -> None:
     state = np.random.get_state()  # noqa: NPY002
     np.random.seed(1)  # noqa: NPY002
     try:
-        again = jax.tree.map(np.asarray, draw(_keys(num))[0])
+        again = jax.tree.map(np.asarray, draw(keys_of(num))[0])
     finally:
         np.random.set_state(state)  # noqa: NPY002
     jax.tree.map(np.testing.assert_array_equal, first, again)
-    for other in (_keys(num, "validation"), _keys(num, update=1)):
+    for other in (keys_of(num, "validation"), keys_of(num, update=1)):
         require(not np.array_equal(first.inputs, draw(other)[0].inputs), "other keys give the same trials")
     require(not np.array_equal(first.inputs[::2], first.inputs[1::2]), "all trials are one")
 
@@ -225,57 +172,6 @@ def epochs(task: Task) -> None:
     require(not (onsets < latest).any(), "epochs are not in the order of their onsets")
 
 
-def conditions(task: Task, probabilities: Mapping[str, Mapping[Any, float]] | None = None) -> None:
-    """8. Conditions have their stated probabilities.
-
-    ``probabilities`` (condition -> value -> probability) states them. Of the others, those named like a
-    duration field have its distribution, ``catch`` its probability, and correct choices are balanced.
-    """
-    drawn = sample(task).trials.conditions
-    stated = probabilities or {}
-    for name, expected in stated.items():
-        _chi_square(name, drawn[name], expected)
-    if "correct_choice" in drawn and "correct_choice" not in stated:
-        choices = len(getattr(task, "alternatives", (0, 1)))
-        _chi_square("correct_choice", drawn["correct_choice"], dict.fromkeys(range(choices), 1 / choices))
-        if choices == 2:
-            require(
-                abs(drawn["correct_choice"].mean() - 0.5) <= 0.031,
-                f"correct_choice is 1 in {drawn['correct_choice'].mean():.3f} of trials, expected half",
-            )
-    if "catch" in drawn:
-        _chi_square("catch", drawn["catch"], {False: 1 - task.catch, True: task.catch})
-    for name in (set(drawn) & set(task.duration_fields)) - set(stated):
-        spread = getattr(task, name)
-        if isinstance(spread, Uniform | TruncatedExponential):
-            p = stats.kstest(drawn[name], functools.partial(_cumulative, spread)).pvalue
-            require(p > 1e-4, f"{name} does not follow {spread} (p = {p:.2g})")
-        else:
-            values = spread if isinstance(spread, tuple) else (spread,)
-            _chi_square(name, drawn[name], {v: values.count(v) / len(values) for v in values})
-    for wanted in task.criterion:
-        if wanted.group:
-            counts = np.unique(np.stack([drawn[g] for g in wanted.group]), axis=1, return_counts=True)[1]
-            rarest = counts.min() / num_trials(task) * wanted.trials
-            require(rarest >= 80, f"{wanted.measure}: about {rarest:.0f} trials of the rarest group, not 100")
-
-
-def _chi_square(name: str, values: np.ndarray, expected: Mapping[Any, float]) -> None:
-    possible = {value: p for value, p in expected.items() if p > 0}
-    counts = np.array([np.isclose(values, value, atol=1e-3).sum() for value in possible])
-    require(counts.sum() == len(values), f"{name} takes values other than {list(possible)}")
-    p = stats.chisquare(counts, len(values) * np.array(list(possible.values()))).pvalue
-    require(len(possible) == 1 or p > 1e-4, f"{name}: counts {counts} against {possible} (p = {p:.2g})")
-
-
-def _cumulative(spread: Uniform | TruncatedExponential, value: np.ndarray) -> np.ndarray:
-    part = np.clip((value - spread.low) / (spread.high - spread.low), 0, 1)
-    if isinstance(spread, Uniform):
-        return part
-    width = (spread.high - spread.low) / spread.scale
-    return np.expm1(-part * width) / np.expm1(-width)
-
-
 def late(task: Task) -> None:
     """9. Produced intervals are unbiased: outputs one bin later are produced dt later."""
     trials, scores = sample(task)[:2]
@@ -283,13 +179,13 @@ def late(task: Task) -> None:
         return
     asked = ~trials.conditions["catch"]
     shift = (scores["late"]["produced_interval"] - scores["ideal"]["produced_interval"])[asked]
-    np.testing.assert_allclose(shift, task.dt, atol=8 * EPS * task.duration + 1e-4 * task.dt)
+    np.testing.assert_allclose(shift, task.dt, atol=float(8 * EPS * task.duration + 1e-4 * task.dt))
 
 
 def traces(task: Task) -> None:
     """10. ``jit(vmap(trial))`` traces once for any keys."""
     drawn = sample(task)
-    drawn.draw(_keys(num_trials(task), "test"))
+    drawn.draw(keys_of(num_trials(task), "test"))
     require(len(drawn.traces) == 1, f"traced {len(drawn.traces)} times")
 
 

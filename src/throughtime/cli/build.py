@@ -56,6 +56,7 @@ def circuit(
     initial: str = "rest",
     fixed: str | None = None,
     fields: Mapping[str, Mapping[str, str]],
+    **readout: Any,
 ) -> Circuit:
     """A circuit with the channels and step of a task.
 
@@ -65,6 +66,7 @@ def circuit(
         dynamics, recurrent, initial: names of its parts.
         fixed: names of parameters that do not learn, separated by commas.
         fields: of ``dynamics``, ``recurrent`` and ``initial``.
+        readout: fields of the circuit that say what becomes of its outputs.
 
     Raises:
         Refusal: for a field there is not.
@@ -76,7 +78,7 @@ def circuit(
         "initial": _part("initial", initial, circuits.INITIAL, fields),
     }
     names = tuple(name.strip() for name in (fixed or "").split(",") if name.strip())
-    return circuits.for_task(of_task, num_units, noise=noise, fixed=names, **parts)
+    return circuits.for_task(of_task, num_units, noise=noise, fixed=names, **parts, **readout)
 
 
 def objective(name: str, fields: Mapping[str, Mapping[str, str]]) -> Objective:

@@ -73,6 +73,9 @@ def objects_of(options: Training, fields: Given) -> tuple[Any, Any, Any]:
         initial=options.initial,
         fixed=options.fixed,
         fields=fields,
+        output_feedback=options.output_feedback,
+        output_feedback_gain=options.output_feedback_gain,
+        readout_tau=options.readout_tau,
     )
     return task, circuit, objective
 

@@ -33,6 +33,12 @@ class Training:
     """State in which trials start: see throughtime list circuits."""
     fixed: Annotated[str | None, arg(metavar="A,B,…")] = None
     """Parameters that do not learn, such as input,readout."""
+    output_feedback: bool = False
+    """Feed each output back into the circuit one step later."""
+    output_feedback_gain: float = 1.0
+    """SD of the initial weights of fed-back outputs, times the root of the number of outputs."""
+    readout_tau: float | None = None
+    """Time constant of a leaky readout, ms; without one the readout has no memory."""
     tau: Annotated[str | None, arg(metavar="MS")] = None
     """Short for --dynamics.tau."""
     activation: Annotated[str | None, arg(metavar="NAME")] = None
@@ -114,9 +120,8 @@ class Train(Training):
 class Compare(Training):
     """Train the same circuits on the same trials with several learning rules, and save all runs in one file.
 
-    Fields of the objects are options too, as in throughtime train: --task.FIELD VALUE, --dynamics.FIELD VALUE
-        and
-    so on. Options of a rule are written behind its name, and a label before it: --rules bptt
+    Fields of the objects are options too, as in throughtime train: --task.FIELD VALUE, --dynamics.FIELD
+    VALUE and so on. Options of a rule are written behind its name, and a label before it: --rules bptt
     "aligned=eprop(feedback=symmetric)" "slow=rtrl(online=True, step_size=1e-3)".
     """
 

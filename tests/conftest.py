@@ -8,10 +8,15 @@ suite. Tests about bits, and one of the gradient, run in processes that compile 
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 os.environ.setdefault("THROUGHTIME_CORES", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+MAPS = 20_000
+"""Memory mappings of a process; Linux allows 65 530, and a compiled program that gets none crashes."""
 
 LONG = (
     "test_twenty_random_kills_change_no_bit",
@@ -23,3 +28,10 @@ LONG = (
 def pytest_collection_modifyitems(items: list) -> None:
     """The longest tests first, so that no worker is left alone with one at the end."""
     items.sort(key=lambda item: item.name not in LONG)
+
+
+def pytest_runtest_teardown(item: object, nextitem: object) -> None:
+    """Forget compiled programs before their mappings exceed what one process may have."""
+    maps = Path("/proc/self/maps")
+    if "jax" in sys.modules and maps.exists() and maps.read_bytes().count(b"\n") > MAPS:
+        sys.modules["jax"].clear_caches()

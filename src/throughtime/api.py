@@ -144,6 +144,23 @@ def gradient(
     Returns:
         gradients with the structure of ``params``, and ``info`` with the ``loss`` and the rule's new
         ``state``.
+
+    A rule that compares the loss with what it was before has nothing to compare with in a new state, and its
+    first gradients are zero: ``node-perturbation`` with its running mean for one batch, ``miconi`` for its
+    first ``warm_up`` trials. Give it the state that the call before returned.
+
+    Example:
+        >>> import jax
+        >>> import throughtime as tt
+        >>> task = tt.tasks.make("cue-set-go", dt=40.0)
+        >>> circuit = tt.circuits.for_task(task, num_units=8)
+        >>> params = circuit.init(key=jax.random.key(0))
+        >>> trials = jax.vmap(task.trial)(jax.random.split(jax.random.key(1), 4))
+        >>> rule = tt.rules.make("node-perturbation")
+        >>> first, info = gradient(circuit, params, trials, rule, key=jax.random.key(2))
+        >>> then, _ = gradient(circuit, params, trials, rule, key=jax.random.key(3), state=info["state"])
+        >>> bool(first["recurrent"].any()), bool(then["recurrent"].any())
+        (False, True)
     """
     if state is None:
         state = rule.init(circuit, params, key=key)

@@ -14,12 +14,17 @@ import numpy as np
 
 from throughtime.frozen import FrozenArray
 
+LATER = "later"
+"""Key of a field's metadata: the field is younger than records that exist, see :func:`encode`."""
+
 
 def encode(value: Any) -> Any:
     """Plain JSON types for a configuration value (nested frozen dataclasses of plain values).
 
     A dataclass becomes ``{"class": "module:Name", field: value, ...}``, a :class:`FrozenArray` its dtype,
-    shape and base64 content, a non-finite float ``{"float": "inf"}``; tuples become lists.
+    shape and base64 content, a non-finite float ``{"float": "inf"}``; tuples become lists. A field declared
+    with ``metadata={"later": True}`` is left out while it has its default, so that a class can get a new
+    field without a new hash for every configuration that does not use it.
 
     Raises:
         TypeError: for a value that is none of these, naming its type.
@@ -30,7 +35,9 @@ def encode(value: Any) -> Any:
         return {"array": content, "dtype": value.values.dtype.str[1:], "shape": list(value.shape)}
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         kind = type(value)
-        fields = {f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value) if f.init}
+        fields = {
+            f.name: encode(getattr(value, f.name)) for f in dataclasses.fields(value) if _written(value, f)
+        }
         return {"class": f"{kind.__module__}:{kind.__qualname__}", **fields}
     if value is None or isinstance(value, bool | int | str):
         return value
@@ -46,6 +53,11 @@ def encode(value: Any) -> Any:
         f"configuration: cannot write a {type(value).__name__} as JSON; use plain values, tuples, "
         "FrozenArray or frozen dataclasses of them."
     )
+
+
+def _written(value: Any, field: dataclasses.Field[Any]) -> bool:
+    """Whether a field stands in the configuration of its object."""
+    return field.init and not (field.metadata.get(LATER) and getattr(value, field.name) == field.default)
 
 
 def decode(value: Any) -> Any:

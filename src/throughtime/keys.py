@@ -6,7 +6,10 @@ A trial's key is ``fold_in(fold_in(fold_in(key(seed), purpose), update), trial)`
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import contextlib
+import contextvars
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 import jax
 
@@ -41,6 +44,23 @@ def trial_keys(root: Array, purpose: str, update: ArrayLike, num_trials: int) ->
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jax.numpy.arange(num_trials))
 
 
+_rule_seed: contextvars.ContextVar[Any] = contextvars.ContextVar("seed of the rule's draws", default=None)
+
+
+@contextlib.contextmanager
+def rule_draws(seed: Any) -> Iterator[None]:
+    """Within this context (at trace time) the stream ``"rule"`` also depends on ``seed``, and no other does.
+
+    The trials and the circuit noise of a run come from one seed, what its rule tries from another.
+    """
+    token = _rule_seed.set(seed)
+    try:
+        yield
+    finally:
+        _rule_seed.reset(token)
+
+
 def stream(key: Array, name: str) -> Array:
     """Key of one stream (``"task"``, ``"circuit"``, ``"rule"``, ``"init"``) within ``key``."""
-    return jax.random.fold_in(key, STREAMS[name])
+    folded, seed = jax.random.fold_in(key, STREAMS[name]), _rule_seed.get()
+    return folded if name != "rule" or seed is None else jax.random.fold_in(folded, seed)

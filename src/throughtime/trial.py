@@ -29,3 +29,15 @@ class Trial(NamedTuple):
     valid: Array
     epochs: dict[str, tuple[Array, Array]]
     conditions: dict[str, Array]
+
+
+def judged(trials: Trial) -> Trial:
+    """A trial, or a batch, whose mask is 0 on padding whatever it was there: no loss where nothing happens.
+
+    Example:
+        >>> import numpy as np
+        >>> mask, valid = np.ones((3, 1), np.float32), np.array([True, True, False])
+        >>> judged(Trial(mask, mask, mask, valid, {}, {})).mask[:, 0].tolist()
+        [1.0, 1.0, 0.0]
+    """
+    return trials._replace(mask=trials.mask * trials.valid[..., None])

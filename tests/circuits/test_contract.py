@@ -6,8 +6,8 @@ import jax
 import numpy as np
 import pytest
 
-from throughtime.checking import circuits as battery
 from throughtime import circuits
+from throughtime.checking import circuits as battery
 from throughtime.circuits import (
     GRU,
     LSTM,

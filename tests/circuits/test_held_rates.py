@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 import throughtime as tt
-from throughtime.checking import circuits as battery
 from tests.factories import random_params, random_trials, small_circuit
 from tests.oracles import norm, relative
+from throughtime.checking import circuits as battery
 from throughtime.circuits import Adaptive, Circuit, Dale, Dense, Leaky, Scattered, ShortTermPlasticity
 from throughtime.objectives import SquaredError
 from throughtime.rules import BPTT

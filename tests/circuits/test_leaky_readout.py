@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 import throughtime as tt
-from throughtime.checking import circuits as battery
 from tests.factories import random_params, random_trials, small_circuit
 from tests.oracles import norm, relative
+from throughtime.checking import circuits as battery
 from throughtime.circuits import GRU, LSTM, Dense, Leaky, Learned, WarmUp
 from throughtime.circuits.readout import leaky, leaky_back, readout_decay
 from throughtime.credit import batch

@@ -9,6 +9,7 @@ from tests.factories import random_params, random_trials, small_circuit
 from throughtime import rules
 from throughtime.comparison import instants
 from throughtime.comparison.draws import batch_loss, draw
+from throughtime.comparison.warm import warmed
 from throughtime.objectives import SquaredError, VanishingGradient
 from throughtime.results import labels
 
@@ -164,6 +165,94 @@ def test_refusals():
     for lags in ((30.0,), (-20.0,), (180.0,), (20.0, 0.0), ()):
         with pytest.raises(ValueError, match=r"expected increasing multiples of dt \(20 ms\) from 0 to 160"):
             instants._steps(lags, 20.0, 9)
+
+
+@pytest.mark.parametrize(
+    ("rule", "passes"),
+    [
+        (rules.make("node-perturbation"), 1),
+        (rules.make("node-perturbation", readout="delta"), 1),
+        (rules.make("miconi", warm_up=7, settle=0.0, probability=0.5 / 20), 3),
+        (rules.make("rflo"), 0),
+    ],
+)
+def test_a_rule_that_waits_for_trials_is_measured_once_it_has_seen_them(rule, passes):
+    circuit = small_circuit("current")
+    with jax.enable_x64(True):
+        params, trials = setting()
+        data = tt.compare_gradients(circuit, params, trials, [("one", rule)], key=KEY, draws=8)
+    assert int(data["warm_up_passes"][0]) == passes
+    assert data.attrs["rule_states"].endswith("warmed up on the same trials with other keys")
+    recurrent = data.isel(rule=0, block=labels(data["block"]).index("recurrent"))
+    assert np.isfinite(recurrent["cosine"])
+    assert float(recurrent["norm_ratio"]) > 0
+
+
+def test_parameters_a_rule_never_reaches_leave_its_state_as_it_was():
+    circuit = small_circuit("current", initial=tt.circuits.Learned())
+    with jax.enable_x64(True):
+        params, trials = random_params(circuit), random_trials(num_trials=2)
+        rule = rules.make("node-perturbation", baseline="noise-free")
+        assert warmed(circuit, rule, SquaredError(), params, {}, trials, KEY) == ({}, 0)
+        rule = rules.make("eprop", feedback="random")
+        state = rule.init(circuit, params, key=KEY)
+        first, passes = warmed(circuit, rule, SquaredError(), params, state, trials, KEY)
+        assert first is state
+        assert passes == 0
+        running = rules.make("node-perturbation")
+        state = running.init(circuit, params, key=KEY)
+        _, passes = warmed(circuit, running, SquaredError(), params, state, trials, KEY)
+        assert passes == 1  # the initial state stays without a gradient, whatever it waits for
+
+
+def test_the_first_gradient_of_a_rule_that_waits_is_zero_and_its_state_goes_on():
+    params, trials = setting()
+    rule = rules.make("node-perturbation")
+    first, info = tt.gradient(QUIET, params, trials, rule, key=KEY)
+    assert not any(np.any(value) for value in first.values())
+    then, _ = tt.gradient(QUIET, params, trials, rule, key=jax.random.key(8), state=info["state"])
+    assert all(np.any(value) for value in then.values())
+
+
+def test_rules_that_cannot_go_step_by_step_are_named_and_the_others_measured():
+    circuit = small_circuit("current", readout_tau=60.0)
+    relayed = rules.make("modprop", receiver_memory=False)
+    forms = {"relayed": relayed, **{name: rules.make(name) for name in ("tbptt", "mdgl", "force", "bptt")}}
+    with jax.enable_x64(True):
+        params, trials = random_params(circuit), random_trials(num_trials=2)
+        data = instants.instantaneous_alignment(
+            circuit, params, trials, {"rtrl": rules.make("rtrl"), **forms},
+            key=KEY, objective=SquaredError(), states={"rtrl": {}}, lags=(0.0,), names=tuple(params),
+        )  # fmt: skip
+    exact = data["step_cosine"][0].values
+    np.testing.assert_allclose(exact[np.isfinite(exact)], 1)
+    assert np.isfinite(exact).any()
+    assert np.isnan(data["step_cosine"][1:]).all()
+    assert np.isnan(data["lagged_cosine"][1:]).all()
+    told = dict(line.split(": ", 1) for line in data.attrs["without_steps"].split("\n"))
+    assert list(told) == list(forms)
+    assert told["bptt"] == "it does not run forward in time."
+    assert told["force"] == "it gives a displacement, and no gradient."
+    assert "this transport has no form that runs forward in time" in told["tbptt"]
+    for name in ("mdgl", "relayed"):
+        assert "keeps no filter for a leaky readout" in told[name]
+    assert "needs a limit; set reach" in instants.why_not_forward(relayed, QUIET)
+
+
+def test_a_fed_back_output_leaves_the_exact_shares_out_and_the_credit_of_uses_in():
+    circuit = small_circuit("current", output_feedback=True)
+    with jax.enable_x64(True):
+        params, trials = random_params(circuit), random_trials(num_trials=2)
+        exact, _ = tt.gradient(circuit, params, trials, rules.make("bptt"), key=KEY, state={})
+        uses = instants._uses(circuit, SquaredError(), params, trials)
+        for name, value in exact.items():
+            np.testing.assert_allclose(uses[name].sum(0), value, rtol=1e-9, atol=1e-12, err_msg=name)
+        data = tt.compare_gradients(circuit, params, trials, ["rflo"], key=KEY, instantaneous=True)
+    assert np.isnan(data["step_cosine"]).all()
+    assert np.isfinite(data["lagged_cosine"]).any()
+    assert data.attrs["without_steps"].startswith(
+        "step_cosine: the exact shares are missing. RTRL: with output"
+    )
 
 
 def test_a_given_state_is_used():

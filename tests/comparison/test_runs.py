@@ -5,13 +5,16 @@ from __future__ import annotations
 import dataclasses
 from types import SimpleNamespace
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import throughtime as tt
 from tests.results.records import training_record
-from throughtime import comparison, results, rules
+from throughtime import comparison, keys, results, rules
 from throughtime.comparison.choice import gradient_form, labelled, own_step, with_step
+from throughtime.comparison.held_out import held_out_losses
 from throughtime.comparison.summary import summary
 from throughtime.comparison.tuning import Tuned, check_grid, tune, tuning_seeds, untuned
 from throughtime.results import labels, run_tree, validate
@@ -49,11 +52,62 @@ def test_the_summary_is_what_the_runs_hold(trained):
     for index, label in enumerate(labels(data["rule"])):
         training = trained[label]["training"].to_dataset()
         np.testing.assert_array_equal(data["loss"][index], training["loss"])
-        np.testing.assert_array_equal(data["final_loss"][index], training["loss"][:, -1])
+        np.testing.assert_array_equal(data["final_training_loss"][index], training["loss"][:, -1])
         np.testing.assert_array_equal(data["final_score"][index], training["score"][:, -1])
     assert (data["trials_seen"] == 8).all()
     assert data["num_updates"].values.tolist() == [[4, 4], [8, 8]]
     assert data["learning_rate"].values.tolist() == [1e-3, 1.0]
+
+
+def by_hand(circuit, objective, params, seed, carried=False):
+    """Mean loss of 64 validation trials of block 0, each run alone with the noise of its key."""
+
+    def run(index, state=None):
+        key = keys.trial_key(keys.seed_key(seed, "data"), "validation", 0, index)
+        trial = TASK.trial(key)
+        noise = circuit.noise(key, len(trial.valid))
+        return trial, circuit.run(params, trial.inputs, noise=noise, valid=trial.valid, state=state)
+
+    def one(index):
+        before = {name: x[-1] for name, x in run(64 + index)[1].states.items()} if carried else None
+        trial, path = run(index, before)
+        return objective(path.outputs, trial) + objective.penalty(path, trial.valid)
+
+    loss = float(jnp.mean(jax.vmap(one)(jnp.arange(64))))
+    return loss + float(objective.weight_penalty(circuit.weights(params)))
+
+
+def test_rules_are_ranked_by_what_their_final_weights_do_on_held_out_trials(trained):
+    data = trained["comparison"].to_dataset()
+    for index, label in enumerate(("bptt", "force")):
+        for column, seed in enumerate((5, 2)):
+            params = {name: jnp.asarray(x) for name, x in tt.Run(trained[label]).params(seed).items()}
+            loss = by_hand(CIRCUIT, tt.objectives.SquaredError(), params, seed)
+            assert float(data["final_loss"][index, column]) == pytest.approx(loss, rel=1e-5)
+    apart = np.abs(data["final_loss"] / data["final_training_loss"] - 1)
+    assert (apart.isel(rule=1) > 0.01).all()  # force reports the loss met while its readout moves
+
+
+def test_held_out_losses_have_penalties_and_noise_and_no_diverged_seed():
+    circuit = tt.circuits.for_task(TASK, num_units=6, noise=0.3)
+    objective = (
+        tt.objectives.SquaredError() + tt.objectives.RatePenalty(0.5) + tt.objectives.WeightPenalty(0.1)
+    )
+    params = jax.vmap(lambda key: circuit.init(key=key))(jax.random.split(jax.random.key(1), 3))
+    params["bias"] = params["bias"].at[2].set(jnp.nan)
+    status = np.array([BUDGET_EXHAUSTED, DIVERGED, BUDGET_EXHAUSTED])
+    found = held_out_losses(TASK, circuit, objective, params, data_seeds=(3, 3, 3), status=status)
+    first = {name: value[0] for name, value in params.items()}
+    fresh = by_hand(circuit, objective, first, 3)
+    assert found[0] == pytest.approx(fresh, rel=1e-5)
+    assert np.isnan(found[1:]).all()
+    one = jax.tree.map(lambda leaf: leaf[:1], params)
+    found = held_out_losses(
+        TASK, circuit, objective, one, data_seeds=[3], status=status[:1], carry_state=True
+    )
+    carried = by_hand(circuit, objective, first, 3, carried=True)
+    assert found[0] == pytest.approx(carried, rel=1e-5)
+    assert abs(carried / fresh - 1) > 1e-4
 
 
 def test_a_study_survives_a_file(trained, tmp_path):
@@ -73,14 +127,23 @@ def test_a_study_survives_a_file(trained, tmp_path):
 @pytest.fixture
 def asked(monkeypatch):
     """What training is asked for, without training: the losses are distances of the step from 3e-3."""
-    calls = {"tuning": [], "runs": []}
+    calls = {"tuning": [], "runs": [], "held out": []}
 
     def record(rule, settings):
         size = own_step(rule, settings["learning_rate"])
         made = training_record()
-        loss = np.full((3, 5), abs(np.log(size / 3e-3)))
+        loss = np.zeros((3, 5))
         status = np.full(3, DIVERGED if size > 0.5 else BUDGET_EXHAUSTED)
-        return dataclasses.replace(made, curves={**made.curves, "loss": loss}, status=status)
+        sizes = np.zeros((3, 2, 1), np.float32)
+        sizes[:, -1] = size
+        params, weights = ({**each, "readout_bias": sizes} for each in (made.params, made.weights))
+        curves = {**made.curves, "loss": 7 + 0 * loss}  # what a rule reports chooses nothing
+        return dataclasses.replace(made, curves=curves, status=status, params=params, weights=weights)
+
+    def held_out(task, circuit, objective, params, *, data_seeds, status, carry_state):
+        calls["held out"].append((tuple(data_seeds), carry_state))
+        loss = abs(np.log(params["readout_bias"][:, 0] / 3e-3))
+        return np.where(status == DIVERGED, np.nan, loss)
 
     def tuning(task, circuit, rule, **settings):
         calls["tuning"].append((rule, settings))
@@ -92,6 +155,7 @@ def asked(monkeypatch):
 
     monkeypatch.setattr("throughtime.training.train", tuning)
     monkeypatch.setattr("throughtime.api.train", run)
+    monkeypatch.setattr("throughtime.comparison.study.held_out_losses", held_out)
     return calls
 
 
@@ -120,7 +184,10 @@ def test_tuning_is_the_same_for_every_rule_and_never_sees_the_seeds(asked, tmp_p
     assert len(set(states)) == len(states)
     assert states[0] == "rflo-tuning-0.npz"
     np.testing.assert_allclose(data["learning_rate"], [4e-3, 4e-3, 1.0, 4e-3, 4e-3])
-    np.testing.assert_allclose(data["tuning_loss"][0], [np.log(3), np.log(4 / 3), np.inf])
+    np.testing.assert_allclose(data["tuning_loss"][0], [np.log(3), np.log(4 / 3), np.inf], rtol=1e-6)
+    np.testing.assert_allclose(data["final_loss"][:2], np.log(4 / 3), rtol=1e-6)
+    assert np.isnan(data["final_loss"][2]).all()
+    assert asked["held out"] == [((10_000, 10_001), False)] * 12 + [((4, 4, 4), False)] * 5
     assert np.isnan(data["tuning_loss"][2]).all()
     assert data["tuning_diverged"].values[0].tolist() == [0, 0, 3]
     assert not data["at_edge"].any()
@@ -142,7 +209,7 @@ def test_without_tuning_every_rule_keeps_its_own_step(asked):
 
 def test_all_diverged_takes_the_smallest_step():
     def fail(rule, learning_rate, seeds, name):
-        return SimpleNamespace(status=np.array([DIVERGED, 1]), curves={"loss": np.array([[1.0], [2.0]])})
+        return np.array([np.nan, 2.0])
 
     found = tune(fail, rules.make("bptt"), "bptt", (0.1, 1.0), (8, 9))
     assert (found.rate, found.at_edge, found.num_diverged.tolist()) == (0.1, True, [1, 1])
@@ -165,8 +232,10 @@ def test_diverged_seeds_are_counted_and_rank_worst():
     bad = [[5, 4, 2, 1, 1], [5, 9, nan, nan, nan], [7, 99, nan, nan, nan]]
     runs = {"fine": tree_of(fine, [1, 0, 1]), "bad": tree_of(bad, [1, DIVERGED, DIVERGED])}
     tuned = {label: untuned(rules.make("bptt"), 0.1, 1) for label in runs}
-    data = summary(runs, tuned, scale=dict.fromkeys(runs, 1))
-    np.testing.assert_array_equal(data["final_loss"], [[1, 3, 4], [1, nan, nan]])
+    measured = {"fine": np.array([0.5, 0.5, 0.5]), "bad": np.array([0.25, nan, nan])}
+    data = summary(runs, tuned, held_out=measured, scale=dict.fromkeys(runs, 1))
+    np.testing.assert_array_equal(data["final_loss"], [[0.5, 0.5, 0.5], [0.25, nan, nan]])
+    np.testing.assert_array_equal(data["final_training_loss"], [[1, 3, 4], [1, nan, nan]])
     assert data["num_diverged"].values.tolist() == [0, 2]
     assert data["matched_loss"].values.tolist() == [3, -np.inf]  # half of the seeds of bad came to nothing
     update = data["update"].values
@@ -175,7 +244,7 @@ def test_diverged_seeds_are_counted_and_rank_worst():
         [update[2], -1, -1],
     ]
     assert (data["update_at_loss"].sel(condition=1) == -1).all()
-    given = summary(runs, tuned, scale=dict.fromkeys(runs, 1), levels=[4.0])
+    given = summary(runs, tuned, held_out=measured, scale=dict.fromkeys(runs, 1), levels=[4.0])
     assert given["update_at_loss"].values[:, :, 0].tolist() == [
         [update[1], update[1], update[4]],
         [update[1], -1, -1],
@@ -244,5 +313,11 @@ def test_what_cannot_work_is_refused_before_anything_is_trained(asked, tmp_path)
         ask(tune=True, tune_seeds=[4], data_seeds=4)
     with pytest.raises(ValueError, match="tune_updates 0 is not a whole number >= 1"):
         ask(tune=True, tune_updates=0)
-    assert asked == {"tuning": [], "runs": []}
+    for shape in ((1, 6), (2, 6)):
+        params = {**CIRCUIT.init(key=jax.random.key(0)), "bias": np.zeros(shape)}
+        with pytest.raises(
+            ValueError, match=r"tune=True with params\['bias'\] of shape .* Give one of shape \(6,\)"
+        ):
+            ask(tune=True, params=params, seeds=shape[0], tune_seeds=shape[0])
+    assert asked == {"tuning": [], "runs": [], "held out": []}
     assert comparison.CONTROLS == ("readout-only", "bptt")

@@ -17,6 +17,7 @@ import numpy as np
 from throughtime import rules
 from throughtime.checking import settings
 from throughtime.circuits import Leaky
+from throughtime.credit.relay import Relay
 
 CIRCUIT = settings.circuit_of(Leaky(tau=60.0))
 UNITS, STEPS = CIRCUIT.num_units, 7
@@ -37,6 +38,21 @@ def deterministic() -> dict[str, Any]:
         for name, rule in made.items()
         if rule.traits.additive and not (rule.traits.stochastic or rule.traits.displacement)
     }
+
+
+def linear(rule: Any) -> bool:
+    """Whether credit crosses synapses by one matrix for all of the trial, so that there is a surrogate loss.
+
+    Not so with windows, with credit that is relayed, or where recurrent weights are not trained at all.
+    """
+    if rule.traits.trained != "everything" or rule.transport.span(CIRCUIT.dt) is not None:
+        return False
+    crossing = getattr(rule, "crossing", None)
+    if crossing is None:
+        return True
+    given = settings.params_of(CIRCUIT)
+    state = rule.init(CIRCUIT, given, key=KEY)
+    return not isinstance(crossing(CIRCUIT, given, CIRCUIT.weights(given), state), Relay)
 
 
 @functools.cache

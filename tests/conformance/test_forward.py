@@ -20,11 +20,12 @@ from throughtime.checking import circuits as battery
 from throughtime.checking import settings
 from throughtime.circuits import GRU, LSTM, Adaptive, Circuit, Dale, Dense, Leaky, ShortTermPlasticity, Sparse
 from throughtime.credit import adjoint, batch, recorded
+from throughtime.credit.influence import Influence
 from throughtime.credit.relay import Relay
 from throughtime.credit.span import Span
-from throughtime.credit.traces import Eligibility, Influence, Taps
+from throughtime.credit.traces import Eligibility, Taps
 from throughtime.frozen import FrozenArray
-from throughtime.rules import BPTT, RTRL, SnAp
+from throughtime.rules import RTRL, SnAp
 
 DYNAMICS = {
     "current": Leaky(tau=FrozenArray(np.linspace(25.0, 90.0, 4))),
@@ -119,37 +120,36 @@ def test_a_trace_of_its_own_for_every_synapse_is_the_recursion_without_transport
         assert relative(found, wanted) < 1e-9, kind
 
 
-def test_taps_are_the_recursion_of_relayed_credit_without_memory():
-    circuit, params, trials, start, (transport, feedback) = setting("rate")
-    entering, leaving = circuit.dynamics.relay_gains(params, 4, circuit.dt, 0.7)
-    gain = FrozenArray(np.asarray(entering["rate"] * leaving["rate"]))
-    for taps in (1, 3):
-        matrices = {"feedback": feedback, "transport": transport}
-        found = forwards(circuit, Taps(taps=taps, gain=gain), False, params, trials, start, matrices)
-        relay = functools.partial(Relay, gains=(entering, leaving), receiver_memory=False, hops=taps)
-        wanted = jax.jit(
-            lambda matrix, relay=relay: backwards.__wrapped__(
-                circuit, None, params, trials, start, relay(matrix), feedback
-            )
-        )(transport)
-        for block in ("recurrent", "input", "bias"):
-            assert norm(wanted[block]) > 1e-3
-            assert relative(found[block], wanted[block]) < 1e-9, (taps, block)
+TAPS = [("rate", 1), ("rate", 3), ("adaptive", 3), ("plasticity", 1), ("lstm", 1)]
 
 
-@pytest.mark.parametrize("name", DYNAMICS)
-def test_rtrl_is_bptt(name):
-    circuit, params, trials, _, _ = setting(name)
-    found, wanted = (
-        jax.jit(
-            lambda p, t, rule=rule: rule.gradient(
-                circuit, p, {}, t, settings.OBJECTIVE, key=jax.random.key(0)
-            )[0]
-        )(params, trials)
-        for rule in (RTRL(), BPTT())
-    )
+@pytest.mark.parametrize(("name", "taps"), TAPS)
+def test_taps_are_the_recursion_of_relayed_credit_without_memory(name, taps):
+    circuit, params, trials, start, (transport, feedback) = setting(name)
+    gains, gain = None, 0.0
+    if taps > 1:
+        gains = circuit.dynamics.relay_gains(params, 4, circuit.dt, 0.7)
+        entering, leaving = gains
+        gain = FrozenArray(
+            np.asarray(sum(entering[one] * leaving[one] for one in entering if one in leaving))
+        )
+    matrices = {"feedback": feedback, "transport": transport}
+    found = forwards(circuit, Taps(taps=taps, gain=gain), False, params, trials, start, matrices)
+    wanted = jax.jit(
+        lambda matrix: backwards.__wrapped__(
+            circuit,
+            None,
+            params,
+            trials,
+            start,
+            Relay(matrix, gains, False, taps if gains else None),
+            feedback,
+        )
+    )(transport)
     assert norm(wanted["recurrent"]) > 1e-3
     assert relative(found, wanted) < 1e-9
+    alone = forwards(circuit, Eligibility(), False, params, trials, start, {"feedback": feedback})
+    assert relative(found["recurrent"], alone["recurrent"]) > 1e-3, "something must be relayed"
 
 
 def test_single_steps_of_the_two_ways_differ():
@@ -211,6 +211,8 @@ def ring():
 def influenced(n):
     circuit = ring()
     params, trials = settings.params_of(circuit), settings.trials_of(circuit, 2, 12)
+    params["recurrent"] = 4.0 * params["recurrent"]  # so that what went round three synapses still counts
+    params["bias"] = 0.0 * params["bias"]
     rule = RTRL() if n is None else SnAp(n=n)
     return jax.jit(
         lambda p: rule.gradient(circuit, p, {}, trials, settings.OBJECTIVE, key=jax.random.key(0))[0]
@@ -224,7 +226,7 @@ def test_influence_as_far_as_the_diameter_is_all_of_it():
 
 
 def test_influence_one_synapse_short_of_the_diameter_is_not():
-    assert relative(influenced(3)["input"], influenced(None)["input"]) > 1e-8
+    assert relative(influenced(3)["input"], influenced(None)["input"]) > 0.1
 
 
 @pytest.mark.parametrize("name", ["current", "lstm"])

@@ -8,7 +8,7 @@ import pytest
 
 from tests.oracles import norm
 from throughtime.checking.rule_claims import halved_gradients
-from throughtime.rules import BPTT, RFLO, TBPTT, ModProp, SnAp
+from throughtime.rules import BPTT, MDGL, RFLO, TBPTT, ModProp, SnAp
 
 
 @pytest.fixture(autouse=True)
@@ -25,8 +25,16 @@ def ratio(rule):
 
 @pytest.mark.parametrize(
     "rule",
-    [BPTT(), RFLO(), SnAp(), ModProp(), TBPTT(window=60.0), TBPTT(window=20.0, kind="sliding")],
-    ids=["bptt", "none", "diagonal", "modprop", "blocks", "sliding"],
+    [
+        BPTT(),
+        RFLO(),
+        SnAp(),
+        MDGL(receiver_memory=True),
+        ModProp(),
+        TBPTT(window=60.0),
+        TBPTT(window=20.0, kind="sliding"),
+    ],
+    ids=["bptt", "none", "diagonal", "one hop", "modprop", "blocks", "sliding"],
 )
 def test_differences_of_gradients_halve_with_dt(rule):
     assert 1.7 < ratio(rule) < 2.3

@@ -19,8 +19,8 @@ from throughtime.audit.drawn import small_circuit as audited_circuit
 from throughtime.circuits import LowRank, WarmUp
 from throughtime.credit.feedback import Symmetric
 from throughtime.credit.record import layout
+from throughtime.credit.stepper import Share
 from throughtime.credit.stepping import effective
-from throughtime.credit.traces import Share
 from throughtime.objectives import SquaredError
 from throughtime.rules import RFLO, Rule
 

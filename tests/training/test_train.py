@@ -18,7 +18,7 @@ from tests.training.resumable import QuicklyJudged
 from throughtime import config, keys
 from throughtime.circuits import Circuit, Dense, Leaky, for_task
 from throughtime.objectives import SquaredError
-from throughtime.rules import BPTT, Traits
+from throughtime.rules import BPTT, NodePerturbation, Traits
 from throughtime.tasks import Criterion
 from throughtime.training import Clip, configuration, evaluate, train
 from throughtime.training.finish import hash_arrays
@@ -91,11 +91,16 @@ CORES = """
 import sys
 import numpy as np
 from tests.training.test_train import run
+from throughtime.rules import RFLO
 found = {}
-for label, seeds, batch in (("seeds apart", (0, 1), 20), ("tiles shared", (2,), 37)):
-    record = run(seeds=seeds, batch_size=batch)
+def keep(label, record):
     arrays = {**record.params, **{"curve " + name: value for name, value in record.curves.items()}}
-    found |= {f"{label}: {name}": value for name, value in arrays.items()}
+    found.update({f"{label}: {name}": value for name, value in arrays.items()})
+for label, seeds, batch in (("seeds apart", (0, 1), 20), ("tiles shared", (2,), 37)):
+    keep(label, run(seeds=seeds, batch_size=batch))
+within = dict(rule=RFLO(online=True, step_size=0.1), batch_size=1, optimizer="sgd", learning_rate=1.0)
+keep("side by side", run(seeds=(0, 1, 2), **within))
+keep("alone", run(seeds=(0,), **within))
 np.savez(sys.argv[1], **found)
 """
 
@@ -109,9 +114,13 @@ def test_same_bits_on_one_core_and_on_two(tmp_path):
             env=as_users_compile(THROUGHTIME_CORES=str(cores)), cwd=Path(__file__).parents[2],
         )  # fmt: skip
         found.append(dict(np.load(path)))
-    assert {name.split(":")[0] for name in found[0]} == {"seeds apart", "tiles shared"}
+    labels = {"seeds apart", "tiles shared", "side by side", "alone"}
+    assert {name.split(":")[0] for name in found[0]} == labels
     for name, first in found[0].items():
         assert first.tobytes() == found[1][name].tobytes(), name
+    for name in (one.removeprefix("alone: ") for one in found[0] if one.startswith("alone: ")):
+        alone, among = (found[0][f"{label}: {name}"][0] for label in ("alone", "side by side"))
+        assert alone.tobytes() == among.tobytes(), f"{name}: a seed's bits depend on the seeds beside it"
 
 
 def test_budget_records_the_crossing_and_goes_on():
@@ -190,6 +199,14 @@ def test_three_seeds_act_on_three_things():
     assert other["data"].data_sha256 != base.data_sha256
     for name in base.params:
         np.testing.assert_array_equal(other["rule"].params[name], base.params[name])
+
+
+def test_the_seed_of_the_rule_sets_what_it_tries_and_nothing_else():
+    rule = NodePerturbation(baseline="noise-free")
+    one, same, other = (run(seeds=(1,), rule=rule, rule_seeds=(seed,)) for seed in (4, 4, 5))
+    np.testing.assert_array_equal(one.params["recurrent"], same.params["recurrent"])
+    assert not np.array_equal(one.params["recurrent"], other.params["recurrent"])
+    assert one.data_sha256 == other.data_sha256
 
 
 def test_training_and_held_out_trials_are_disjoint():

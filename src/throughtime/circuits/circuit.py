@@ -17,6 +17,7 @@ from throughtime.circuits.dynamics import Dynamics, Leaky
 from throughtime.circuits.initial import Initial, Rest
 from throughtime.circuits.readout import read_out
 from throughtime.circuits.simulate import external_drive, fed_back_drive, unfold, whole_drive
+from throughtime.config import LATER
 from throughtime.frozen import FrozenArray
 
 if TYPE_CHECKING:
@@ -118,9 +119,9 @@ class Circuit:
     non_negative: tuple[str, ...] = ()
     fixed: tuple[str, ...] = ()
     initial: Initial = field(default_factory=Rest)
-    output_feedback: bool = False
-    output_feedback_gain: float = 1.0
-    readout_tau: float | None = None
+    output_feedback: bool = field(default=False, metadata={LATER: True})
+    output_feedback_gain: float = field(default=1.0, metadata={LATER: True})
+    readout_tau: float | None = field(default=None, metadata={LATER: True})
 
     def __post_init__(self) -> None:
         for name in ("num_inputs", "num_units", "num_outputs"):
@@ -261,7 +262,7 @@ class Circuit:
             output_feedback=(
                 params["output_feedback"]
                 if self.output_feedback
-                else jnp.zeros(self._output_feedback_shape(0), params["bias"].dtype)
+                else jnp.zeros(self._output_feedback_shape(0), jnp.asarray(params["bias"]).dtype)
             ),
         )
 

@@ -20,6 +20,7 @@ from throughtime.analysis.arrays.one_step_change import one_step_change
 from throughtime.comparison.choice import Given, gradient_form, labelled
 from throughtime.comparison.draws import double, draw, hessian_product, loss_and_gradient, losses_after
 from throughtime.comparison.instants import instantaneous_alignment
+from throughtime.comparison.warm import warmed
 from throughtime.objectives import Objective, SquaredError
 from throughtime.results.flags import flag_attributes
 from throughtime.results.provenance import library_attributes
@@ -60,6 +61,8 @@ def compare_gradients(
     * A rule without chance is drawn once: its bias is what it is and its variance 0. A rule with chance is
       drawn ``draws`` times; its fixed feedback weights stay the same. ``cosine`` and ``norm_ratio`` are means
       over draws.
+    * A rule that gives zeros until it has seen trials (a running mean of the loss) first goes through the
+      batch with other keys, weights standing still, as often as it takes (``warm_up_passes``).
     * A rule that moves the weights within the trial is compared by the gradient it would give after it, or,
       where it has none, by its displacement, with its own step in place of ``learning_rate``. A rule for
       single trials goes through the trials one by one, and the mean counts.
@@ -73,8 +76,10 @@ def compare_gradients(
         objective: loss of one trial; masked squared error by default.
         learning_rate: η of the step whose effect on the loss is predicted and measured.
         states: label -> state of the rule, for rules with a past (learned predictors, adapted feedback);
-            drawn anew by default.
-        instantaneous: align the share of every step too, for rules that run forward in time.
+            drawn anew by default, and then warmed up where the rule waits for trials.
+        instantaneous: align the share of every step too, for rules that run forward in time; NaN for the
+            others, and where a rule, or the exact one, cannot run so on this circuit: the attribute
+            ``without_steps`` tells which and why.
         lags: ms, of ``lagged_cosine``.
         confidence: of the intervals over draws.
 
@@ -82,9 +87,9 @@ def compare_gradients(
         Dataset over ``rule`` and ``block`` (the parameters that can be trained, then ``all``): ``cosine,
         norm_ratio, bias_squared, mean_norm_squared, variance, relative_variance, signal_to_noise``; over
         ``rule``: ``predicted_change, measured_change, best_step, best_change, slope, curvature,
-        learning_rate, num_draws, displacement``; ``loss``. Estimates have ``…_lower`` and ``…_upper``. With
-        ``instantaneous``: ``step_cosine`` (rule, time, block) and ``lagged_cosine`` (rule, lag, block), see
-        :mod:`throughtime.comparison.instants`.
+        learning_rate, num_draws, warm_up_passes, displacement``; ``loss``. Estimates have ``…_lower`` and
+        ``…_upper``. With ``instantaneous``: ``step_cosine`` (rule, time, block) and ``lagged_cosine`` (rule,
+        lag, block), see :mod:`throughtime.comparison.instants`.
 
     Raises:
         ValueError: for fewer than 3 draws, an objective with a penalty on vanishing gradients, states of no
@@ -112,23 +117,29 @@ def compare_gradients(
         names = tuple(name for name in free if name not in circuit.untrained)
         true = {name: np.asarray(exact[name]) for name in names}
         product = partial(hessian_product, quiet, objective, free, batch)
-        each = []
+        each: list[dict[str, Any]] = []
+        states_met, told = {}, {}
         for label, rule in chosen.items():
             form, keys = gradient_form(rule), jax.random.fold_in(key, 1)
-            state = given_states.get(label)
-            state = (
-                form.init(quiet, free, key=jax.random.fold_in(key, 0))
-                if state is None
-                else double(dict(state))
-            )
-            count = draws if form.traits.stochastic else 1
-            drawn = draw(quiet, form, objective, count, free, state, batch, keys)
+            count, passes = draws if form.traits.stochastic else 1, 0
+            drawing = partial(draw, quiet, form, objective, count, free)
+            if label in given_states:
+                state = double(dict(given_states[label]))
+                drawn = drawing(state, batch, keys)
+            else:
+                state = form.init(quiet, free, key=jax.random.fold_in(key, 0))
+                drawn = drawing(state, batch, keys)
+                if state and not all(np.any(drawn[name]) for name in names):
+                    other = jax.random.fold_in(key, 2)
+                    state, passes = warmed(quiet, form, objective, free, state, batch, other)
+                    drawn = drawing(state, batch, keys) if passes else drawn
+            states_met[label] = state
             drawn = {name: drawn[name] for name in names}
             eta = 1.0 if form.traits.displacement else learning_rate
             after = losses_after(quiet, objective, free, batch, drawn, jnp.asarray(eta))
             changes = np.asarray(after - first)
             one = _measures(drawn, true, product, eta, changes, confidence, not form.traits.stochastic)
-            one["learning_rate"], one["num_draws"] = eta, count
+            one["learning_rate"], one["num_draws"], one["warm_up_passes"] = eta, count, passes
             one["displacement"] = int(form.traits.displacement)
             each.append(one)
         dataset = _dataset(chosen, (*names, "all"), each)
@@ -142,10 +153,11 @@ def compare_gradients(
                 forms,
                 key=key,
                 objective=objective,
-                states=given_states,
+                states=states_met,
                 lags=tuple(lags),
                 names=names,
             )
+            told = dict(steps.attrs)
             dataset = xr.merge([dataset, steps.assign_coords(dataset.coords)], combine_attrs="drop_conflicts")
     dataset.attrs = {
         **library_attributes("analysis"),
@@ -154,8 +166,10 @@ def compare_gradients(
         "num_trials": int(trials.inputs.shape[0]),
         "confidence": float(confidence),
         "circuit_noise": "off",
+        "rule_states": "as given, else new and warmed up on the same trials with other keys",
         "trajectory": "given parameters",
         "dtype": "float64",
+        **told,
     }
     return dataset
 

@@ -23,7 +23,7 @@ from throughtime.circuits import gates
 from throughtime.circuits.initial import broadcast
 from throughtime.circuits.simulate import forward
 from throughtime.credit import recorded
-from throughtime.credit.adjoint import by_sources, pull_back, send_credit
+from throughtime.credit.adjoint import by_sources, initial_output_gradients, pull_back, send_credit
 from throughtime.credit.batch import differentiate
 from throughtime.results.schema import attributes
 from throughtime.rules.forward_rule import Forward
@@ -51,37 +51,46 @@ def instantaneous_alignment(
     lags: tuple[float, ...],
     names: tuple[str, ...],
 ) -> xr.Dataset:
-    """Cosines step by step of rules that run forward in time; NaN for those that do not.
+    """Cosines step by step of rules that run forward in time; NaN for those that do not, or not on this
+    circuit.
 
     Args:
         forms: label -> rule that gives a gradient after the trial. names: blocks, to which all is added.
         lags: ms, whole numbers of steps from 0 to the last step.
-        key, states, objective: as in :func:`throughtime.comparison.compare_gradients`.
+        states: label -> state of the rule, for all of them.
+        key, objective: as in :func:`throughtime.comparison.compare_gradients`.
 
     Returns:
-        Dataset: ``step_cosine`` (rule, time, block), ``lagged_cosine`` (rule, lag, block).
+        Dataset: ``step_cosine`` (rule, time, block), ``lagged_cosine`` (rule, lag, block). The attribute
+        ``without_steps`` has a line for every rule without them: why. Where the exact rule cannot run forward
+        (output fed back), ``step_cosine`` is NaN for all, and a line of its own says so.
 
     Raises:
-        ValueError: for a lag that is no such number, or a circuit whose output is fed back.
+        ValueError: for a lag that is no such number.
     """
     num_steps = trials.inputs.shape[1]
     steps = _steps(lags, circuit.dt, num_steps)
+    reasons: list[str] = []
     reference = rules.make("rtrl")
     assert isinstance(reference, Forward)
-    losses = _flat(_shares(circuit, reference, objective, params, {}, trials, key), names)
+    losses = None
+    if (why := why_not_forward(reference, circuit)) is None:
+        losses = _flat(_shares(circuit, reference, objective, params, {}, trials, key), names)
+    else:
+        reasons.append(f"step_cosine: the exact shares are missing. {why}")
     uses = _flat(_uses(circuit, objective, params, trials), names)
     shape = (num_steps, len(names) + 1)
     at_once, lagged = [], []
     for label, rule in forms.items():
-        if not (isinstance(rule, Forward) and rule.traits.online and not rule.traits.displacement):
+        if (why := why_not_forward(rule, circuit)) is not None:
+            reasons.append(f"{label}: {why}")
             at_once.append(np.full(shape, np.nan))
             lagged.append(np.full((len(steps), shape[1]), np.nan))
             continue
-        state = states.get(label)
-        state = rule.init(circuit, params, key=jax.random.fold_in(key, 0)) if state is None else state
+        assert isinstance(rule, Forward)
         own = jax.random.fold_in(jax.random.fold_in(key, 1), 0)
-        shares = _flat(_shares(circuit, rule, objective, params, state, trials, own), names)
-        at_once.append(_cosines(shares, losses))
+        shares = _flat(_shares(circuit, rule, objective, params, states[label], trials, own), names)
+        at_once.append(np.full(shape, np.nan) if losses is None else _cosines(shares, losses))
         lagged.append(np.stack([_mean(_cosines(*_apart(shares, uses, lag))) for lag in steps]))
     return xr.Dataset(
         {
@@ -102,7 +111,28 @@ def instantaneous_alignment(
             "time": ("time", (np.arange(num_steps) + 0.5) * circuit.dt, attributes("time")),
             "lag": ("lag", steps * circuit.dt, {"units": "ms", "long_name": "steps back to the use"}),
         },
+        {"without_steps": "\n".join(reasons)} if reasons else {},
     )
+
+
+def why_not_forward(rule: Rule, circuit: Circuit) -> str | None:
+    """Why a rule gives no share of every step on this circuit; None: it does.
+
+    Example:
+        >>> from throughtime.circuits import Circuit
+        >>> circuit = Circuit(num_inputs=2, num_units=4, num_outputs=1, dt=20.0)
+        >>> why_not_forward(rules.make("rflo"), circuit), why_not_forward(rules.make("bptt"), circuit)
+        (None, 'it does not run forward in time.')
+    """
+    if rule.traits.displacement:
+        return "it gives a displacement, and no gradient."
+    if not (isinstance(rule, Forward) and rule.traits.online):
+        return "it does not run forward in time."
+    try:
+        rule.stepper(circuit)
+    except ValueError as refusal:
+        return str(refusal)
+    return None
 
 
 def _steps(lags: tuple[float, ...], dt: float, num_steps: int) -> np.ndarray:
@@ -137,7 +167,11 @@ def _shares(
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _uses(circuit: Any, objective: Any, params: Params, trials: Trial) -> Params:
-    """Exact credit of the use at every step (time, …), the mean over trials."""
+    """Exact credit of the use at every step (time, …), the mean over trials.
+
+    A use of the readout whose output is fed back has credit for what it does to the circuit too; that of the
+    output before the first step counts with the first.
+    """
     weights, number, dynamics = circuit.weights(params), trials.inputs.shape[0], circuit.dynamics
     before = broadcast(circuit.initial_state(params), number)
     keys = jax.random.split(jax.random.key(0), number)
@@ -145,9 +179,13 @@ def _uses(circuit: Any, objective: Any, params: Params, trials: Trial) -> Params
     share = jnp.full(number, 1 / number, params["bias"].dtype)
     _, errors, direct = differentiate(objective, trials, unfolded, outputs, share)
     errors = recorded.readout_errors(circuit, unfolded, errors)
-    credit = send_credit(circuit, params, unfolded, errors, weights.readout.T, weights.recurrent, direct)
+    fed = weights.output_feedback if circuit.output_feedback else None
+    credit = send_credit(
+        circuit, params, unfolded, errors, weights.readout.T, weights.recurrent, direct, output_feedback=fed
+    )
+    errors = errors if credit.fed_back is None else errors + credit.fed_back
 
-    def one(delta: Any, sent: Array, inputs: Array, error: Array, read: Array) -> Params:
+    def one(delta: Any, sent: Array, inputs: Array, error: Array, read: Array, begun: Params) -> Params:
         each = gates.by_drive(delta, dynamics.recurrent_drives, dynamics.num_drives) if several else (delta,)
 
         def onto(drives: tuple[int, ...], source: Array) -> Array:
@@ -162,10 +200,16 @@ def _uses(circuit: Any, objective: Any, params: Params, trials: Trial) -> Params
             "readout": error.T @ read,
             "readout_bias": error.sum(0),
         }
+        grads = {name: value + begun[name] if name in begun else value for name, value in grads.items()}
         return pull_back(circuit, params, grads, {})
 
     several = dynamics.num_drives > 1
-    return jax.vmap(one)(credit.drive, unfolded.sent, unfolded.inputs, errors, unfolded.read)
+    first = {} if fed is None else initial_output_gradients(circuit, params, before, credit.arriving, fed)
+    begun = {
+        name: jnp.zeros((len(errors), *value.shape), value.dtype).at[0].set(value)
+        for name, value in first.items()
+    }
+    return jax.vmap(one)(credit.drive, unfolded.sent, unfolded.inputs, errors, unfolded.read, begun)
 
 
 def _flat(each: Params, names: tuple[str, ...]) -> list[np.ndarray]:

@@ -61,12 +61,13 @@ def compare(
         match: ``"updates"``: every rule makes ``num_updates``. ``"trials"``: a rule with a batch size of its
             own makes as many more as it takes to see as many trials.
         stop: ``"budget"`` by default, so that all rules can be compared at the same update.
-        tune: seek the step size of every rule on ``grid`` first; ``learning_rate`` is then not used.
+        tune: seek the step size of every rule on ``grid`` first; ``learning_rate`` is then not used, and
+            ``params`` must be the same for all seeds.
         grid: step sizes, from small to large, or such a list by label, as many for every rule.
         tune_seeds: a number of seeds, or seeds that are none of ``seeds``; 3 by default.
         tune_updates: updates of each try; as many as ``num_updates`` by default.
-        loss_levels: losses at which the number of updates is compared; by default the median final loss of
-            every rule.
+        loss_levels: losses of the training curves at which the number of updates is compared; by default
+            the median that each rule's curve ended at.
         checkpoint: folder for the state of each training; the same call goes on from there.
         test_trials, command, progress: as for :func:`throughtime.train`.
         settings: further settings of :func:`throughtime.training.train`.
@@ -98,6 +99,8 @@ def compare(
     used = {seed for name in ("seeds", "init_seeds", "data_seeds", "rule_seeds") for seed in defaults[name]}
     grids = check_grid(grid, chosen) if tune else {}
     seeds_of_tuning = tuning_seeds(tune_seeds, used) if tune else ()
+    if tune:
+        study.refuse_params_by_seed()
     if tune_updates is not None:
         training.settings.count("tune_updates", tune_updates)
     labels = tuple(defaults["seeds"])
@@ -122,7 +125,11 @@ def compare(
         "loss_levels": None if loss_levels is None else tuple(map(float, loss_levels)),
     }  # fmt: skip
     data = summary(
-        runs, found, scale={name: study.scale(rule) for name, rule in chosen.items()}, levels=loss_levels
+        runs,
+        found,
+        held_out={name: study.final_losses(run, labels) for name, run in runs.items()},
+        scale={name: study.scale(rule) for name, rule in chosen.items()},
+        levels=loss_levels,
     )
     attrs = _root(
         task, circuit, chosen, asked, {name: run.attrs["config_sha256"] for name, run in runs.items()}

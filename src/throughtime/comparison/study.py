@@ -6,10 +6,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
+import numpy as np
 
 from throughtime import api, training
+from throughtime.comparison.held_out import held_out_losses
 from throughtime.comparison.tuning import Tuned, tune
 from throughtime.objectives import SquaredError
+from throughtime.results import params_of
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -49,7 +52,7 @@ class Study:
         rate = 1.0 if rule.traits.displacement else learning_rate
         settings = self.settings(rule, rate, seeds)
         training.configuration(self.task, self.circuit, rule, **settings)
-        objective = settings.get("objective") or SquaredError()
+        objective = self.objective
 
         def once(key: Any) -> Any:
             params = self.circuit.init(key=key)
@@ -62,7 +65,7 @@ class Study:
     def tune(
         self, rule: Rule, label: str, sizes: tuple[float, ...], seeds: tuple[int, ...], updates: int | None
     ) -> Tuned:
-        """Tries of one rule; only the last rows of their curves count."""
+        """Tries of one rule; only what their final weights do counts."""
 
         def one(stepped: Rule, learning_rate: Any, seeds: tuple[int, ...], name: str) -> Any:
             settings = self.settings(stepped, learning_rate, seeds)
@@ -72,7 +75,7 @@ class Study:
             dropped = ("init_seeds", "data_seeds", "rule_seeds", "keep")
             settings = {key: value for key, value in settings.items() if key not in dropped}
             settings |= {"stop": "budget", "eval_every": settings["num_updates"]}
-            return training.train(
+            record = training.train(
                 self.task,
                 self.circuit,
                 stepped,
@@ -80,6 +83,8 @@ class Study:
                 checkpoint=self.state_file(name),
                 **settings,
             )
+            final = {name: values[:, -1] for name, values in record.params.items()}
+            return self.losses(final, seeds, record.status)
 
         return tune(one, rule, label, sizes, seeds)
 
@@ -92,6 +97,50 @@ class Study:
         return api.train(
             self.task, self.circuit, rule, checkpoint=state, progress=self.progress, **settings, **options
         ).tree
+
+    def final_losses(self, run: xr.DataTree, seeds: tuple[int, ...]) -> np.ndarray:
+        """Held-out loss of the final weights of a run, (seed,)."""
+        each = [params_of(run, seed) for seed in np.asarray(run["training/seed"]).tolist()]
+        final = {name: np.stack([one[name] for one in each]) for name in each[0]}
+        wish = self.wishes.get("data_seeds")
+        numbers = seeds if wish is None else training.settings.seed_list("data_seeds", wish, len(seeds))
+        return self.losses(final, numbers, run["training/status"].values)
+
+    def losses(self, params: dict[str, Any], data_seeds: tuple[int, ...], status: Any) -> np.ndarray:
+        """Held-out loss of weights (seed, …); see :func:`throughtime.comparison.held_out.held_out_losses`."""
+        return held_out_losses(
+            self.task,
+            self.circuit,
+            self.objective,
+            params,
+            data_seeds=data_seeds,
+            status=status,
+            carry_state=self.wishes.get("carry_state", False),
+        )
+
+    @property
+    def objective(self) -> Any:
+        """The objective of all trainings."""
+        return self.wishes.get("objective") or SquaredError()
+
+    def refuse_params_by_seed(self) -> None:
+        """Refuse initial parameters with an axis seed, which tuning on other seeds cannot use.
+
+        Raises:
+            ValueError: naming the first such parameter and the remedies.
+        """
+        given = self.wishes.get("params")
+        if given is None:
+            return
+        wanted = jax.eval_shape(lambda key: self.circuit.init(key=key), jax.random.key(0))
+        for name, like in wanted.items():
+            shape = np.shape(given.get(name, like))
+            if len(shape) == len(like.shape) + 1:
+                raise ValueError(
+                    f"compare: tune=True with params[{name!r}] of shape {shape}, one for each seed; step "
+                    "sizes are tuned on other seeds, which have none. Give one of shape "
+                    f"{like.shape} for all seeds, or tune=False."
+                )
 
     def state_file(self, name: str) -> Path | None:
         """File for the state of one training."""

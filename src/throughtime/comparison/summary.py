@@ -1,13 +1,16 @@
 """Group ``/comparison``: every rule's learning side by side.
 
-Over (rule, seed): ``status``, ``final_loss`` and ``final_score`` (the last measured; NaN for a diverged seed,
-which counts as worst and is never dropped), ``criterion_update``, ``diverged_update``, ``num_updates``,
-``trials_seen`` and ``forward_passes``. At matched updates: ``loss`` and ``score`` (rule, seed, update); where
-trials are matched instead, ``update`` counts those of a rule with the common batch size. At matched loss:
-``update_at_loss`` (rule, seed, condition), the update at which the loss first was as low as ``matched_loss``
-(condition), −1 if never; by default a level is what one of the rules reached in the end, the median of its
-seeds. Over rule: ``learning_rate`` (or size of its own steps), ``tuning_rate`` and ``tuning_loss`` (rule,
-option), ``at_edge`` and ``num_diverged``.
+Over (rule, seed): ``status``; ``final_loss``, of the final weights on held-out trials, without the rule and
+its noise (:mod:`throughtime.comparison.held_out`), by which rules are ranked; ``final_score`` (the last
+measured, on held-out trials too); both NaN for a diverged seed, which counts as worst and is never dropped;
+``final_training_loss``, the last of the training curve; ``criterion_update``, ``diverged_update``,
+``num_updates``, ``trials_seen`` and ``forward_passes``. At matched updates: ``loss`` and ``score`` (rule,
+seed, update); where trials are matched instead, ``update`` counts those of a rule with the common batch size.
+The curve ``loss`` is what a rule itself reports: met while the weights move, or with its noise in it. At
+matched loss: ``update_at_loss`` (rule, seed, condition), the update at which that curve first was as low as
+``matched_loss`` (condition), −1 if never; by default a level is where the curve of one of the rules ended,
+the median of its seeds. Over rule: ``learning_rate`` (or size of its own steps), ``tuning_rate`` and
+``tuning_loss`` (rule, option), ``at_edge`` and ``num_diverged``.
 """
 
 from __future__ import annotations
@@ -26,14 +29,15 @@ from throughtime.training.record import DIVERGED, NEVER, STATUS_MEANINGS
 
 COUNTS = ("criterion_update", "diverged_update", "num_updates", "trials_seen", "forward_passes")
 LONG_NAMES = {
-    "final_loss": "training loss at the end",
+    "final_loss": "loss on held-out trials at the end",
+    "final_training_loss": "last training loss",
     "final_score": "score at the end",
     "num_diverged": "seeds that diverged",
     "num_criterion": "seeds that met the criterion",
     "matched_loss": "loss to be reached",
     "update_at_loss": "update at which the loss is reached, -1 if never",
     "tuning_rate": "step size tried",
-    "tuning_loss": "final loss on tuning seeds",
+    "tuning_loss": "loss on held-out trials of tuning seeds at the end",
     "tuning_diverged": "tuning seeds that diverged",
     "at_edge": "whether the step size lies at an end of the grid",
 }
@@ -43,6 +47,7 @@ def summary(
     runs: Mapping[str, xr.DataTree],
     tuned: Mapping[str, Tuned],
     *,
+    held_out: Mapping[str, np.ndarray],
     scale: Mapping[str, int],
     levels: Sequence[float] | None = None,
 ) -> xr.Dataset:
@@ -51,19 +56,24 @@ def summary(
     Args:
         runs: label -> tree of a run; all with the same seeds.
         tuned: label -> what tuning found.
+        held_out: label -> (seed,) losses of the final weights, NaN where there is none.
         scale: label -> updates this rule made for one of the common count.
         levels: losses to compare the number of updates at.
     """
     each = {label: tree["training"].to_dataset() for label, tree in runs.items()}
     loss, score, update = (curves(each, scale, name) for name in ("loss", "score", "update"))
     status = np.stack([one["status"].values for one in each.values()])
-    ends = {f"final_{name}": _final(each, name) for name in ("loss", "score")}
+    ends = {
+        "final_loss": np.stack([held_out[label] for label in each]),
+        "final_score": _final(each, "score"),
+        "final_training_loss": _final(each, "loss"),
+    }
     by_seed: dict[str, Any] = {
         **ends,
         **{name: np.stack([one[name].values for one in each.values()]) for name in COUNTS},
     }
     rows, columns = ("rule", "seed"), update[0]
-    level = _levels(ends["final_loss"], levels)
+    level = _levels(ends["final_training_loss"], levels)
     options = {
         "tuning_rate": np.stack([one.rates for one in tuned.values()]),
         "tuning_loss": np.stack([one.losses for one in tuned.values()]),
@@ -143,7 +153,7 @@ def updates_at(loss: np.ndarray, update: np.ndarray, levels: np.ndarray) -> np.n
 
 
 def _levels(final_loss: np.ndarray, levels: Sequence[float] | None) -> np.ndarray:
-    """Median final loss of every rule, diverged seeds worst; −∞, which nobody reaches, if half diverged."""
+    """Median end of every rule's curve, diverged seeds worst; −∞, which nobody reaches, if half diverged."""
     if levels is not None:
         return np.asarray(levels, float)
     ranked = np.where(np.isfinite(final_loss), final_loss, np.inf)

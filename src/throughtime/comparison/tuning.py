@@ -22,7 +22,8 @@ class Tuned(NamedTuple):
 
     Attributes:
         rates: (option,) step sizes tried, NaN where fewer were.
-        losses: (option,) mean final loss over tuning seeds; infinite where a seed diverged.
+        losses: (option,) mean over tuning seeds of the loss on held-out trials at the end
+            (:mod:`throughtime.comparison.held_out`); infinite where a seed diverged.
         num_diverged: (option,) such seeds.
         best: index of the lowest loss; the smallest step where all diverged.
     """
@@ -50,16 +51,15 @@ def tune(
     """Train with every step size of the grid on the tuning seeds.
 
     Args:
-        train: (rule, learning_rate, seeds, name) -> :class:`throughtime.training.TrainingRecord`.
+        train: (rule, learning_rate, seeds, name) -> (seed,) final losses, NaN where there is none.
         grid: increasing step sizes.
     """
     rates = np.asarray(grid, float)
     losses, diverged = np.full(rates.size, np.nan), np.zeros(rates.size, np.int64)
     for index, size in enumerate(rates):
         stepped, learning_rate = with_step(rule, float(size))
-        record = train(stepped, learning_rate, seeds, f"{label}-tuning-{index}")
-        failed = np.asarray(record.status) == DIVERGED
-        last = final(record.curves["loss"], np.asarray(record.status))
+        last = np.asarray(train(stepped, learning_rate, seeds, f"{label}-tuning-{index}"))
+        failed = ~np.isfinite(last)
         losses[index] = math.inf if failed.any() else last.mean()
         diverged[index] = failed.sum()
     return Tuned(rates, losses, diverged, int(np.argmin(losses)))

@@ -28,6 +28,7 @@ from throughtime.credit.adjoint import (
     send_credit,
 )
 from throughtime.credit.span import SLIDING, Span
+from throughtime.trial import judged
 
 if TYPE_CHECKING:
     from jax import Array
@@ -85,6 +86,7 @@ def gradient(
     """
     if initial is not None:
         refuse_leaky_readout(circuit)
+    trials = judged(trials)
     weights = circuit.weights(params)
     num_trials, num_steps = trials.inputs.shape[:2]
     length = segment_length(segment, num_steps)

@@ -10,7 +10,8 @@ import jax.numpy as jnp
 from throughtime.circuits.circuit import Trajectory
 from throughtime.circuits.initial import broadcast
 from throughtime.circuits.simulate import unfold_tile
-from throughtime.credit.adjoint import effective_gradients, pull_back, send_credit
+from throughtime.credit.adjoint import effective_gradients, initial_output_gradients, pull_back, send_credit
+from throughtime.trial import judged
 
 if TYPE_CHECKING:
     from jax import Array
@@ -45,6 +46,7 @@ def displacement(
     Returns:
         ``params − params at the end``, and ``info``: ``loss``, ``losses``, ``carry``.
     """
+    trials = judged(trials)
     num_trials, num_steps = trials.inputs.shape[:2]
     dtype, count = params["bias"].dtype, -(-num_steps // length)
     start = broadcast(circuit.initial_state(params), num_trials) if initial is None else initial
@@ -59,7 +61,10 @@ def displacement(
         return filled.reshape(count, length, *leaf.shape[1:])
 
     timed = [jnp.swapaxes(leaf, 0, 1) for leaf in (trials.inputs, trials.targets, trials.mask, trials.valid)]
-    sequence = jax.tree.map(in_blocks, (*timed, noise))
+    # z_0 is of the present readout, but for a warm-up, from which no credit is taken
+    warm = initial is None and circuit.initial.num_warm_up_steps(circuit.dt) > 0
+    opens = (jnp.arange(count) == 0) & (circuit.output_feedback and not warm)
+    sequence = (*jax.tree.map(in_blocks, (*timed, noise)), opens)
 
     def loss(outputs: Array, rates: Array, targets: Array, masks: Array, valid: Array) -> tuple[Array, Array]:
         each = jax.vmap(jax.vmap(objective.at_step), in_axes=(0, 0, 0, None))(
@@ -73,7 +78,7 @@ def displacement(
 
     def block(carry: tuple[Params, State, Array], now: Any) -> tuple[Any, None]:
         params, state, total = carry
-        inputs, targets, masks, valid, xi = now
+        inputs, targets, masks, valid, xi, opens = now
         weights = circuit.weights(params)
         unfolded = unfold_tile(circuit, params, weights, inputs.astype(dtype), valid, state, xi)
         outputs = unfolded.read @ weights.readout.T + weights.readout_bias
@@ -90,6 +95,9 @@ def displacement(
             output_feedback=weights.output_feedback if circuit.output_feedback else None,
         )
         effective = effective_gradients(circuit, unfolded, credit, errors)
+        if circuit.output_feedback:
+            more = initial_output_gradients(circuit, params, state, credit.arriving, weights.output_feedback)
+            effective |= {name: effective[name] + jnp.where(opens, more[name], 0) for name in more}
         grads = pull_back(circuit, params, effective, credit.own)
         moved = {name: params[name] - step_size * grads[name] for name in trained}
         final = {name: value[-1] for name, value in unfolded.states.items()}

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from throughtime.circuits import Circuit
     from throughtime.credit.record import Layout, Record, Wiring
-    from throughtime.credit.traces import Share
+    from throughtime.credit.stepper import Share
 
     State = dict[str, Array]
     Params = dict[str, Array]
@@ -125,7 +125,7 @@ class Innate(CompanionLeastSquares):
     def step(
         self, plan: Layout, state: RuleState, memory: State, now: Record, wires: Wiring, key: Array
     ) -> tuple[RuleState, State, Share]:
-        """See :class:`~throughtime.credit.traces.Stepper`."""
+        """See :class:`~throughtime.credit.stepper.Stepper`."""
         now, memory = self.sense(plan, state, memory, now, wires)
         nothing = self.idle(plan, state, now)
 
@@ -155,7 +155,7 @@ class Taught(CompanionLeastSquares):
     def step(
         self, plan: Layout, state: RuleState, memory: State, now: Record, wires: Wiring, key: Array
     ) -> tuple[RuleState, State, Share]:
-        """See :class:`~throughtime.credit.traces.Stepper`."""
+        """See :class:`~throughtime.credit.stepper.Stepper`."""
         now, memory = self.sense(plan, state, memory, now, wires)
         nothing = self.idle(plan, state, now)
 

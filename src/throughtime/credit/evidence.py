@@ -20,14 +20,15 @@ from throughtime.credit.batch import differentiate
 from throughtime.credit.record import Layout, Record, layout, record, stacked
 from throughtime.credit.replay import replay
 from throughtime.credit.stepping import jolts, run_twin
+from throughtime.trial import judged
 
 if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.circuits import Circuit
     from throughtime.circuits.simulate import Unfolded
+    from throughtime.credit.stepper import Stepper
     from throughtime.credit.stepping import Pathways
-    from throughtime.credit.traces import Stepper
     from throughtime.objectives import Objective
     from throughtime.trial import Trial
 
@@ -120,7 +121,7 @@ def of_unfolded(
         ValueError: for a circuit that warms up, whose steps before the trial are not recorded.
     """
     refuse_warm_up(circuit)
-    weights, batch = circuit.weights(params), batch_of_one(trial)
+    weights, batch = circuit.weights(params), judged(batch_of_one(trial))
     one = jnp.ones((), params["bias"].dtype)
     _, errors, direct = differentiate(objective, batch, unfolded, outputs, one)
     targets, mask = (jnp.swapaxes(leaf, 0, 1).astype(errors.dtype) for leaf in (batch.targets, batch.mask))

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from throughtime import gaussian
-from throughtime.credit.traces import Share, Stepper
+from throughtime.credit.stepper import Share, Stepper
 
 if TYPE_CHECKING:
     from jax import Array
@@ -81,7 +81,7 @@ class ExploringReadout(Stepper):
     def step(
         self, plan: Layout, state: RuleState, memory: Averages, now: Record, wires: Wiring, key: Array
     ) -> tuple[RuleState, Averages, Share]:
-        """See :class:`~throughtime.credit.traces.Stepper`."""
+        """See :class:`~throughtime.credit.stepper.Stepper`."""
         now, _ = self.sense(plan, state, memory, now, wires)
         assert now.mask is not None
         assert now.output is not None

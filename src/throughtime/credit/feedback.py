@@ -25,8 +25,7 @@ class Feedback:
 
     Attributes of a class:
         exact: whether ``F = W_outᵀ``.
-        signals: what carries the error to the neuron: ``"error"``, a pathway of its own, or ``"W_out"``, the
-            readout weights.
+        signals: ``"error"``: a pathway of its own carries the error; ``"W_out"``: the readout weights do.
     """
 
     exact: ClassVar[bool] = False

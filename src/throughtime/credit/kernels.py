@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax.numpy as jnp
 
-from throughtime.credit.traces import Share, Stepper, injected
+from throughtime.credit.stepper import Share, Stepper, injected
 
 if TYPE_CHECKING:
     from jax import Array
@@ -83,10 +83,14 @@ class LearnedKernel(Stepper):
             by_fading=jnp.zeros(units, dtype),
         )
 
+    def from_given_state(self, memory: Kernel) -> Kernel:
+        """Without the trace of a learned initial state."""
+        return memory._replace(initial=jnp.zeros_like(memory.initial))
+
     def step(
         self, plan: Layout, state: RuleState, memory: Kernel, now: Record, wires: Wiring, key: Array
     ) -> tuple[RuleState, Kernel, Share]:
-        """See :class:`~throughtime.credit.traces.Stepper`."""
+        """See :class:`~throughtime.credit.stepper.Stepper`."""
         kernel, fading = state["rule_kernel"], state["rule_fading"]
         kept = jnp.maximum(1 - fading, 0)
         memory = memory._replace(

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax.numpy as jnp
 
 from throughtime.credit.rank_one import RankOne, balance, moved, only_fed, size
-from throughtime.credit.traces import Share, sum_over
+from throughtime.credit.stepper import Share, nothing_of, sum_over
 
 if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.credit.record import Layout, Record, Wiring
-    from throughtime.credit.traces import RuleState
+    from throughtime.credit.stepper import RuleState
 
 
 class Factors(NamedTuple):
@@ -52,6 +52,10 @@ class Sources(RankOne):
         filtered = jnp.zeros_like(states[0]) if self.decay > 0 else None
         return Factors(jnp.zeros(plan.slots, dtype), states, filtered)
 
+    def forget_readout(self, memory: Factors) -> Factors:
+        """With nothing in B as a leaky readout reads it."""
+        return memory._replace(filtered=nothing_of(memory.filtered))
+
     def step(
         self, plan: Layout, state: RuleState, memory: Any, now: Record, wires: Wiring, key: Array
     ) -> tuple[RuleState, Factors, Share]:
@@ -84,6 +88,10 @@ class Receivers(RankOne):
         states = jnp.zeros((len(plan.variables), plan.units, plan.slots), dtype)
         filtered = jnp.zeros_like(states[0]) if self.decay > 0 else None
         return Factors(jnp.zeros((plan.drives, plan.units), dtype), states, filtered)
+
+    def forget_readout(self, memory: Factors) -> Factors:
+        """With nothing in B as a leaky readout reads it."""
+        return memory._replace(filtered=nothing_of(memory.filtered))
 
     def step(
         self, plan: Layout, state: RuleState, memory: Any, now: Record, wires: Wiring, key: Array

@@ -21,7 +21,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from throughtime.circuits.connectivity.nested import static
-from throughtime.credit.traces import Share, Stepper
+from throughtime.credit.stepper import Share, Stepper
 
 if TYPE_CHECKING:
     from jax import Array
@@ -184,7 +184,7 @@ class ReadoutLeastSquares(LeastSquares):
     def step(
         self, plan: Layout, state: RuleState, memory: Any, now: Record, wires: Wiring, key: Array
     ) -> tuple[RuleState, Any, Share]:
-        """See :class:`~throughtime.credit.traces.Stepper`."""
+        """See :class:`~throughtime.credit.stepper.Stepper`."""
         nothing = self.idle(plan, state, now)
 
         def move() -> tuple[RuleState, Share]:

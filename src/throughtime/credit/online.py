@@ -15,9 +15,9 @@ from throughtime.circuits import gates
 from throughtime.circuits.circuit import Trajectory
 from throughtime.circuits.readout import readout_decay
 from throughtime.circuits.simulate import apply_synapses, masked_local, separate_readout
+from throughtime.credit.carried import CARRIED
 from throughtime.credit.record import Record, layout, local_derivatives, rate_derivatives, stacked
 from throughtime.credit.stepping import (
-    CARRIED,
     complete,
     explorations,
     jolts,
@@ -30,13 +30,14 @@ from throughtime.credit.stepping import (
     where,
     wires,
 )
+from throughtime.trial import judged
 
 if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.circuits import Circuit, Weights
+    from throughtime.credit.stepper import Stepper
     from throughtime.credit.stepping import Pathways
-    from throughtime.credit.traces import Stepper
     from throughtime.objectives import Objective
     from throughtime.trial import Trial
 
@@ -85,10 +86,11 @@ def displacement(
 ) -> tuple[Params, RuleState, dict[str, Any]]:
     """Move the weights at every step of the trials, and return how far they went back.
 
+    Arguments that are not named here are those of :func:`throughtime.credit.recorded.gradient`.
+
     Args:
         step_size: η. trained: names of the parameters that move.
         keep_record: whether ``info`` shall have ``steps``, the record of what happened.
-        The others as for :func:`throughtime.credit.recorded.gradient`.
 
     Returns:
         ``params − params at the end``, the rule's state, and ``info``: ``loss`` (met while moving),
@@ -98,6 +100,7 @@ def displacement(
         ValueError: for an objective that is no sum over steps, or a leaky readout the stepper cannot filter.
     """
     refuse(circuit, objective, stepper)
+    trials = judged(trials)
     plan, dtype = layout(circuit), params["bias"].dtype
     num_trials, num_steps = trials.inputs.shape[:2]
     begun = start(circuit, params, state, stepper, pathways, num_trials, carry, trial_keys)

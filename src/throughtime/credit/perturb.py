@@ -30,6 +30,7 @@ from throughtime.circuits.readout import leaky, leaky_back, read_out, readout_de
 from throughtime.circuits.simulate import Unfolded, apply_synapses, unfold_tile
 from throughtime.credit import tiles
 from throughtime.credit.adjoint import Arriving, Credit, effective_gradients, pull_back
+from throughtime.trial import judged
 
 if TYPE_CHECKING:
     from jax import Array
@@ -136,6 +137,7 @@ def finish(
         pushed: noise that arrives at the outputs beside what the readout weights bring, (time, trial,
             output).
     """
+    batch = judged(batch)
     states, read, valid = jax.tree.map(
         lambda leaf: leaf[before:], (unfolded.states, unfolded.read, unfolded.valid)
     )
@@ -183,6 +185,7 @@ def gradient(
         gradients with the structure of ``params``, and ``info``: ``loss``, ``losses`` (trial,) of the noisy
         run, ``expected`` (trial,), ``carry``, its final state.
     """
+    trials = judged(trials)
     weights, dynamics = circuit.weights(params), circuit.dynamics
     num_trials, num_steps = trials.inputs.shape[:2]
     before = warm_up_steps(circuit, initial)

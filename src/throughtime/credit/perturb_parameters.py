@@ -23,6 +23,7 @@ from jax.flatten_util import ravel_pytree
 from throughtime import gaussian, keys
 from throughtime.credit import tiles
 from throughtime.credit.perturb import GAUSSIAN, SIGNS
+from throughtime.trial import judged
 
 if TYPE_CHECKING:
     from jax import Array
@@ -87,7 +88,7 @@ def run_one(
     """
     noise = circuit.noise(key, trial.inputs.shape[0]) if circuit.noise_sd > 0 else None
     path = circuit.run(params, trial.inputs, valid=trial.valid, state=start, noise=noise)
-    loss = objective(path.outputs, trial)
+    loss = objective(path.outputs, judged(trial))
     if objective.has_penalty:
         loss = loss + objective.penalty(path, trial.valid)
     return loss, {name: value[-1] for name, value in path.states.items()}

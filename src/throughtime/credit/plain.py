@@ -16,6 +16,7 @@ from throughtime.circuits.circuit import Trajectory
 from throughtime.circuits.simulate import forward
 from throughtime.credit import tiles
 from throughtime.credit.batch import refuse_leaky_readout
+from throughtime.trial import judged
 
 if TYPE_CHECKING:
     from jax import Array
@@ -40,6 +41,7 @@ def gradient(
     """As :func:`throughtime.credit.batch.gradient` with exact feedback and transport."""
     if initial is not None:
         refuse_leaky_readout(circuit)
+    trials = judged(trials)
     num_trials = trials.inputs.shape[0]
 
     def one_tile(piece: tuple[Trial, Array, State | None], weight: Array) -> Any:

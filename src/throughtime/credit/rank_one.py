@@ -21,13 +21,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 
-from throughtime.credit.traces import Share, Stepper, fed, sum_over, through
+from throughtime.credit.stepper import Share, Stepper, fed, nothing_of, sum_over, through
 
 if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.credit.record import Layout, Record, Wiring
-    from throughtime.credit.traces import RuleState
+    from throughtime.credit.stepper import RuleState
 
 GUARD = 1e-7
 
@@ -121,7 +121,8 @@ class StateTimesSynapse(NamedTuple):
         own, initial: B of the neurons' own parameters (own, unit) and of a learned initial state
             (variable, unit); None where there are none.
         own_filtered: (own, unit), ``∂r/∂π`` at once as a leaky readout reads it, or None.
-        begun: () 0 before the first step and 1 after, where that step draws factors, else None.
+        begun: () 0 before the first step and 1 after, where that step draws factors, else None; −1 before
+            the first step from a given state, where a learned one has no influence.
     """
 
     states: Array
@@ -164,6 +165,19 @@ class Unbiased(RankOne):
             begun=jnp.zeros((), dtype) if plan.learned_initial or self.normal else None,
         )
 
+    def from_given_state(self, memory: StateTimesSynapse) -> StateTimesSynapse:
+        """With the factors at zero, or drawn for all but the initial state."""
+        if memory.initial is None or memory.begun is None:
+            return memory
+        begun = -jnp.ones_like(memory.begun) if self.normal else jnp.ones_like(memory.begun)
+        return memory._replace(begun=begun)
+
+    def forget_readout(self, memory: StateTimesSynapse) -> StateTimesSynapse:
+        """With nothing in what a leaky readout reads."""
+        return memory._replace(
+            filtered=nothing_of(memory.filtered), own_filtered=nothing_of(memory.own_filtered)
+        )
+
     def started(
         self, plan: Layout, state: RuleState, memory: StateTimesSynapse, now: Record, key: Array
     ) -> StateTimesSynapse:
@@ -183,7 +197,7 @@ class Unbiased(RankOne):
             signs = self.signs(state, now, key, memory.states.size, start=True)
             drawn = drawn._replace(states=signs.reshape(memory.states.shape))
         if memory.initial is not None:
-            drawn = drawn._replace(initial=drawn.states)
+            drawn = drawn._replace(initial=jnp.where(begun < 0, 0, drawn.states))
         return jax.tree.map(lambda new, old: jnp.where(begun > 0, old, new), drawn, memory)
 
     def step(

@@ -13,6 +13,7 @@ from throughtime.circuits.simulate import forward
 from throughtime.credit import tiles
 from throughtime.credit.adjoint import over_steps
 from throughtime.credit.batch import differentiate, refuse_leaky_readout
+from throughtime.trial import judged
 
 if TYPE_CHECKING:
     from jax import Array
@@ -40,6 +41,7 @@ def gradient(
     """
     if initial is not None:
         refuse_leaky_readout(circuit)
+    trials = judged(trials)
     weights = circuit.weights(params)
     num_trials = trials.inputs.shape[0]
     start = broadcast(circuit.initial_state(params), num_trials) if initial is None else initial

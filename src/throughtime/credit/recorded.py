@@ -12,9 +12,10 @@ from throughtime.circuits.readout import leaky_back, readout_decay
 from throughtime.circuits.simulate import forward
 from throughtime.credit import tiles
 from throughtime.credit.batch import differentiate
+from throughtime.credit.carried import CARRIED
 from throughtime.credit.record import layout, record
+from throughtime.credit.stepper import Share
 from throughtime.credit.stepping import (
-    CARRIED,
     complete,
     jolts,
     kept_on_padding,
@@ -27,7 +28,7 @@ from throughtime.credit.stepping import (
     where,
     wires,
 )
-from throughtime.credit.traces import Share
+from throughtime.trial import judged
 
 if TYPE_CHECKING:
     from jax import Array
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
     from throughtime.circuits import Circuit
     from throughtime.circuits.simulate import Unfolded
     from throughtime.credit.record import Record
+    from throughtime.credit.stepper import Stepper
     from throughtime.credit.stepping import Pathways
-    from throughtime.credit.traces import Stepper
     from throughtime.objectives import Objective
     from throughtime.trial import Trial
 
@@ -64,13 +65,15 @@ def gradient(
         stepper: what is carried forward; pathways: F and W̃.
         state: the rule's state.
         trial_keys: (trial,) keys of circuit noise and of the rule's draws.
-        carry: circuit state and traces from a call before, or a circuit state alone.
+        carry: circuit state and traces from a call before, or a circuit state alone; then a learned initial
+            state gets no credit.
         by_step: give the share of every step instead of their sum, with a leading axis time.
 
     Returns:
         gradients with the structure of ``params``, the rule's state, and ``info``: ``loss``, ``losses``,
         ``carry``.
     """
+    trials = judged(trials)
     weights, plan = circuit.weights(params), layout(circuit)
     num_trials = trials.inputs.shape[0]
     matrices = wires(plan, weights, state, pathways)

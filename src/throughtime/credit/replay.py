@@ -10,16 +10,16 @@ import jax.numpy as jnp
 from throughtime import keys
 from throughtime.circuits.readout import leaky_back, readout_decay
 from throughtime.credit.record import Layout, Record, Wiring, layout
+from throughtime.credit.stepper import Share
 from throughtime.credit.stepping import mean_state, wires
-from throughtime.credit.traces import Share
 
 if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.circuits import Circuit
     from throughtime.credit.evidence import Evidence
+    from throughtime.credit.stepper import Stepper
     from throughtime.credit.stepping import Pathways
-    from throughtime.credit.traces import Stepper
 
     RuleState = dict[str, Array]
 

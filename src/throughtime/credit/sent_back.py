@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 
 from throughtime.credit.span import SLIDING
-from throughtime.credit.traces import fed, through
+from throughtime.credit.stepper import fed, through
 
 if TYPE_CHECKING:
     from jax import Array

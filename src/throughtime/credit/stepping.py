@@ -17,8 +17,10 @@ from throughtime.circuits import gates
 from throughtime.circuits.initial import broadcast
 from throughtime.circuits.simulate import arrive, by_source, masked_local, unfold_tile
 from throughtime.credit.adjoint import pull_back
+from throughtime.credit.batch import refuse_leaky_readout
+from throughtime.credit.carried import circuit_state, stepper_memory
 from throughtime.credit.record import Layout, Wiring, layout, record, wiring
-from throughtime.credit.traces import Share, Stepper
+from throughtime.credit.stepper import Share, Stepper
 
 if TYPE_CHECKING:
     from jax import Array
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
     State = dict[str, Array]
     Params = dict[str, Array]
     RuleState = dict[str, Array]
-
-CARRIED = "credit"
 
 
 class Pathways(Protocol):
@@ -116,7 +116,8 @@ def at_rest(
 ) -> Any:
     """What is carried before the first step of a trial that starts from the circuit's own initial state.
 
-    A warm-up has an influence on what follows it: the stepper goes through it, without any error.
+    A warm-up has an influence on what follows it: the stepper goes through it, without any error. The filter
+    of the outputs is empty when the trial starts, so nothing of the warm-up is in it.
 
     Args:
         root: key of the stepper's draws in the warm-up.
@@ -142,7 +143,7 @@ def at_rest(
 
     silence = silent[:, 0]
     past = past._replace(last=jnp.zeros_like(past.last), output=silence, mask=silence)
-    return jax.lax.scan(through, memory, past)[0]
+    return stepper.forget_readout(jax.lax.scan(through, memory, past)[0])
 
 
 class Start(NamedTuple):
@@ -166,24 +167,27 @@ def start(
 
     Args:
         trial_keys: (trial,) keys for draws in a warm-up; fixed ones by default.
+
+    Raises:
+        ValueError: for a carry of another rule or circuit, and any where the readout leaks.
     """
-    if carry is not None and CARRIED in carry:
-        memory = carry[CARRIED]
-        return Start({name: value for name, value in carry.items() if name != CARRIED}, memory)
+
+    def everywhere(memory: Any) -> Any:
+        return jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_trials, *leaf.shape)), memory)
+
+    given = circuit_state(circuit, carry, num_trials)
+    if given is not None:
+        refuse_leaky_readout(circuit)
+        fresh = stepper.from_given_state(stepper.begin(layout(circuit), state, params["bias"].dtype))
+        return Start(given, stepper_memory(type(stepper).__name__, carry, everywhere(fresh)))
     root = jax.random.key(0)
-    if carry is None and stepper.draws and circuit.initial.num_warm_up_steps(circuit.dt):
+    if stepper.draws and circuit.initial.num_warm_up_steps(circuit.dt):
         known = jax.random.split(root, num_trials) if trial_keys is None else trial_keys
         warm = jax.vmap(lambda key: jax.random.fold_in(keys.stream(key, "rule"), 0x7761))(known)
         memory = jax.vmap(lambda key: at_rest(circuit, params, state, stepper, pathways, key))(warm)
         return Start(broadcast(circuit.initial_state(params), num_trials), memory)
     resting = at_rest(circuit, params, state, stepper, pathways, root)
-    memory = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_trials, *leaf.shape)), resting)
-    if carry is not None:
-        plan, dtype = layout(circuit), params["bias"].dtype
-        fresh = stepper.begin(plan, state, dtype)
-        memory = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (num_trials, *leaf.shape)), fresh)
-        return Start(carry, memory)
-    return Start(broadcast(circuit.initial_state(params), num_trials), memory)
+    return Start(broadcast(circuit.initial_state(params), num_trials), everywhere(resting))
 
 
 def rule_keys(trial_keys: Array, index: Array) -> Array:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import jax.numpy as jnp
 
-from throughtime.credit.traces import Share, Stepper, fed, through
+from throughtime.credit.stepper import Share, Stepper, fed, through
 
 if TYPE_CHECKING:
     from jax import Array
@@ -31,7 +31,7 @@ class Awaited(NamedTuple):
     Attributes:
         features: (feature,) f; immediate: (variable, unit) c q; state: (variable, unit) s.
         waiting: () 1 where there is such a step, else 0: before a trial, and after its last step.
-        opening: () 1 before the first step, else 0.
+        opening: () 1 before the first step from the circuit's own initial state, else 0.
     """
 
     features: Array
@@ -90,10 +90,14 @@ class Synthetic(Stepper):
             opening=jnp.ones((), dtype),
         )
 
+    def from_given_state(self, memory: Awaited) -> Awaited:
+        """No credit for the state before the first step."""
+        return memory._replace(opening=jnp.zeros_like(memory.opening))
+
     def step(
         self, plan: Layout, state: RuleState, memory: Awaited, now: Record, wires: Wiring, key: Array
     ) -> tuple[RuleState, Awaited, Share]:
-        """See :class:`~throughtime.credit.traces.Stepper`."""
+        """See :class:`~throughtime.credit.stepper.Stepper`."""
         assert now.state is not None
         features = jnp.concatenate([now.read, now.targets, jnp.ones(1, now.read.dtype)])
         reaching = wires.feedback @ now.error + now.direct

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, ClassVar
 import jax
 import jax.numpy as jnp
 
+from throughtime.credit.influence import Influence
 from throughtime.credit.span import BLOCKS, KINDS, Span
-from throughtime.credit.traces import Eligibility, Influence
+from throughtime.credit.traces import Eligibility
 
 if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.circuits import Circuit, Weights
-    from throughtime.credit.traces import Stepper
+    from throughtime.credit.stepper import Stepper
 
 
 EVERYTHING_ELSE = ("others' weights", "others' states", "future errors")

@@ -13,7 +13,7 @@ from throughtime.circuits.simulate import Unfolded
 from throughtime.credit import perturb, perturb_parameters
 from throughtime.credit.evidence import Evidence, batch_of_one, by_slots, of_run, of_unfolded
 from throughtime.credit.record import layout
-from throughtime.credit.traces import Share
+from throughtime.credit.stepper import Share
 
 if TYPE_CHECKING:
     from jax import Array

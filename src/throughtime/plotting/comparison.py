@@ -75,8 +75,7 @@ def final_values(
     """What every seed of every rule reached: a dot a seed, a bar at the median, one row a rule.
 
     Diverged seeds are crosses at the worse edge, and the median counts them as worst: where most diverged
-        there is
-    no bar.
+    there is no bar.
 
     Args:
         data: ``variable`` (rule, seed) and ``status`` (rule, seed). ax: axes to draw in.

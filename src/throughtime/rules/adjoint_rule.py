@@ -10,12 +10,13 @@ import jax.numpy as jnp
 
 from throughtime.circuits.readout import readout_decay
 from throughtime.credit import batch, plain
+from throughtime.credit.carried import circuit_state
 from throughtime.credit.feedback import Feedback, Symmetric, resolve
 from throughtime.credit.record import layout
 from throughtime.credit.replay import delta_rule, filtered_back
 from throughtime.credit.sent_back import send_back_over_record
+from throughtime.credit.stepper import Share
 from throughtime.credit.stepping import wires
-from throughtime.credit.traces import Share
 from throughtime.credit.transport import Exact, Transport
 from throughtime.rules.forward_rule import Forward
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from throughtime.credit.adjoint import Transported
     from throughtime.credit.evidence import Evidence
     from throughtime.credit.record import Record
-    from throughtime.credit.traces import Stepper
+    from throughtime.credit.stepper import Stepper
     from throughtime.objectives import Objective
     from throughtime.rules.base import Params
     from throughtime.trial import Trial
@@ -126,9 +127,10 @@ class AdjointRule(Forward):
         """
         trial_keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(trials.inputs.shape[0]))
         self.refuse(circuit, objective)
+        initial = circuit_state(circuit, carry, trials.inputs.shape[0])
         if circuit.bptt_only:
             grads, info = plain.gradient(
-                circuit, params, trials, objective, trial_keys=trial_keys, initial=carry
+                circuit, params, trials, objective, trial_keys=trial_keys, initial=initial
             )
             return grads, state, info
         if self.steps_forward:
@@ -142,7 +144,7 @@ class AdjointRule(Forward):
             feedback=self.pathway.matrix(weights, state),
             transport=self.crossing(circuit, params, weights, state),
             trial_keys=trial_keys,
-            initial=carry,
+            initial=initial,
             span=self.transport.span(circuit.dt),
             segment=self.segment,
             through_output=self.transport.through_output,

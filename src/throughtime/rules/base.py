@@ -9,7 +9,7 @@ import jax
 
 from throughtime.circuits.initial import broadcast
 from throughtime.credit import evidence as records
-from throughtime.credit.traces import Share
+from throughtime.credit.stepper import Share
 from throughtime.registry import kebab
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class Rule:
     def initial_carry(
         self, circuit: Circuit, params: Params, state: dict[str, Array], num_trials: int
     ) -> Any:
-        """What ``carry`` is before the first call of a stream: states of the circuit, variables (trial, unit)."""
+        """What ``carry`` is before the first call of a stream: circuit states, variables (trial, unit)."""
         return broadcast(circuit.initial_state(params), num_trials)
 
     def after_update(

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.circuits import Circuit
-    from throughtime.credit.traces import Stepper
+    from throughtime.credit.stepper import Stepper
     from throughtime.rules.base import Params
 
 PUBLISHED = "published"
@@ -43,6 +43,10 @@ class DNI(ForwardRule):
 
     Variant ``b`` knows no weights: a linear map Ĵ that learns to predict the next state from the present one
     replaces J, and the error comes through random feedback. Ĵ starts at 0.
+
+    A call of the rule is a trial, in a stream too: ``ĉ_{T+1} = 0`` at its end, as the exact credit of its
+    loss is, and the last step waits for no target from the next call. Few long calls predict further than
+    many short ones.
 
     Units of the predictor. Θ is in units of credit, and errors are those of a trial's mean loss, so they
     are proportional to 1/(sum of the mask). The regression is linear: ``predictor_step`` times ‖f‖² is the

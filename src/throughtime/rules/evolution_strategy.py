@@ -9,8 +9,9 @@ import jax
 
 from throughtime import keys
 from throughtime.credit import perturb_parameters, tried
+from throughtime.credit.carried import circuit_state
 from throughtime.credit.perturb import DISTRIBUTIONS, GAUSSIAN
-from throughtime.credit.traces import Share
+from throughtime.credit.stepper import Share
 from throughtime.rules.base import Traits
 from throughtime.rules.perturbation import PerturbationRule
 
@@ -110,7 +111,7 @@ class EvolutionStrategy(PerturbationRule):
             num_pairs=self.num_pairs,
             direction=direction,
             rank_shaping=self.rank_shaping,
-            initial=carry,
+            initial=circuit_state(circuit, carry, trials.inputs.shape[0]),
         )
         return grads, state, info
 

@@ -10,8 +10,10 @@ import jax
 import jax.numpy as jnp
 
 from throughtime.circuits.initial import broadcast
+from throughtime.config import LATER
 from throughtime.credit import evidence as records
 from throughtime.credit import online, recorded, stepping
+from throughtime.credit.carried import CARRIED
 from throughtime.credit.feedback import Feedback, Symmetric, resolve
 from throughtime.credit.replay import replay
 from throughtime.credit.transport import Exact, Transport
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
 
     from throughtime.circuits import Circuit, Weights
     from throughtime.credit.evidence import Evidence
-    from throughtime.credit.traces import Share, Stepper
+    from throughtime.credit.stepper import Share, Stepper
     from throughtime.objectives import Objective
     from throughtime.rules.base import Params
     from throughtime.trial import Trial
@@ -39,8 +41,8 @@ class Forward(Rule):
         step_size: η of the moves within the trial; needed with ``online=True`` and refused without.
     """
 
-    online: bool = field(default=False, kw_only=True)
-    step_size: float | None = field(default=None, kw_only=True)
+    online: bool = field(default=False, kw_only=True, metadata={LATER: True})
+    step_size: float | None = field(default=None, kw_only=True, metadata={LATER: True})
 
     def __post_init__(self) -> None:
         name, size = type(self).__name__, self.step_size
@@ -81,7 +83,7 @@ class Forward(Rule):
         if not self.steps_forward:
             return begun
         start = stepping.start(circuit, params, state, self.stepper(circuit), self, num_trials, None)
-        return {**begun, stepping.CARRIED: start.memory}
+        return {**begun, CARRIED: start.memory}
 
     def trained_names(self, circuit: Circuit, params: Params) -> tuple[str, ...]:
         """Parameters that move: those the rule trains and the circuit does not keep fixed."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.circuits import Circuit
-    from throughtime.credit.traces import Stepper
+    from throughtime.credit.stepper import Stepper
     from throughtime.rules.base import Params
 
 LEAK = "leak"

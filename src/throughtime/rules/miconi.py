@@ -11,9 +11,10 @@ import jax.numpy as jnp
 
 from throughtime.credit import hebbian, perturb, tiles, tried
 from throughtime.credit.adjoint import over_steps
+from throughtime.credit.carried import circuit_state
 from throughtime.credit.expectation import RunningMean
 from throughtime.credit.record import layout
-from throughtime.credit.traces import Share
+from throughtime.credit.stepper import Share
 from throughtime.rules.base import Traits
 from throughtime.rules.perturbation import PerturbationRule, names_of
 
@@ -141,7 +142,8 @@ class Miconi(PerturbationRule):
         kinds = self.mean.kinds(trials)
         usual, _ = self.mean.of(state, kinds)
         weights, num_trials = circuit.weights(params), trials.inputs.shape[0]
-        before = perturb.warm_up_steps(circuit, carry)
+        initial = circuit_state(circuit, carry, num_trials)
+        before = perturb.warm_up_steps(circuit, initial)
         settle, dtype = round(self.settle / circuit.dt), params["bias"].dtype
 
         def one_tile(piece: Any, weight: Array) -> Any:
@@ -164,7 +166,7 @@ class Miconi(PerturbationRule):
             final = {name: value[-1] for name, value in unfolded.states.items()}
             return total, (losses, final)
 
-        pieces = (trials, self.trial_keys(key, trials), carry, usual)
+        pieces = (trials, self.trial_keys(key, trials), initial, usual)
         by_tile, per_trial = tiles.map_tiles(one_tile, pieces)
         losses, final = tiles.join(per_trial, num_trials)
         _, pull = jax.vjp(lambda free: circuit.weights(free).recurrent, params)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from throughtime.credit.adjoint import Transported
     from throughtime.credit.evidence import Evidence
     from throughtime.credit.record import Record
-    from throughtime.credit.traces import Stepper
+    from throughtime.credit.stepper import Stepper
     from throughtime.objectives import Objective
     from throughtime.rules.base import Params
     from throughtime.trial import Trial

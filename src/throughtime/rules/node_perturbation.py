@@ -10,10 +10,11 @@ import jax
 import jax.numpy as jnp
 
 from throughtime.credit import perturb, tried
+from throughtime.credit.carried import circuit_state
 from throughtime.credit.expectation import RunningMean
 from throughtime.credit.rank_one import only_fed
 from throughtime.credit.record import layout
-from throughtime.credit.traces import Share
+from throughtime.credit.stepper import Share
 from throughtime.rules.base import Traits
 from throughtime.rules.perturbation import PerturbationRule, names_of
 
@@ -154,7 +155,7 @@ class NodePerturbation(PerturbationRule):
             readout_sigma=sigma_out if self.readout == PERTURBATION else None,
             expected=expected,
             known=known,
-            initial=carry,
+            initial=circuit_state(circuit, carry, trials.inputs.shape[0]),
             distribution=self.distribution,
         )
         if running:

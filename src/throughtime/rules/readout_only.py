@@ -9,7 +9,8 @@ import jax
 import jax.numpy as jnp
 
 from throughtime.credit import readout
-from throughtime.credit.traces import Silent
+from throughtime.credit.carried import circuit_state
+from throughtime.credit.stepper import Silent
 from throughtime.rules.base import Traits
 from throughtime.rules.forward_rule import Forward
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.circuits import Circuit, Weights
-    from throughtime.credit.traces import Stepper
+    from throughtime.credit.stepper import Stepper
     from throughtime.objectives import Objective
     from throughtime.rules.base import Params
     from throughtime.trial import Trial
@@ -97,7 +98,8 @@ class ReadoutOnly(Forward):
         if self.online:
             return self.step_forward(circuit, params, state, trials, objective, key=key, carry=carry)
         trial_keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(trials.inputs.shape[0]))
+        initial = circuit_state(circuit, carry, trials.inputs.shape[0])
         grads, info = readout.gradient(
-            circuit, params, trials, objective, trial_keys=trial_keys, initial=carry
+            circuit, params, trials, objective, trial_keys=trial_keys, initial=initial
         )
         return grads, state, info

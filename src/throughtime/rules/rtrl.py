@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from throughtime.circuits.readout import readout_decay
 from throughtime.credit.feedback import Feedback, Symmetric
-from throughtime.credit.traces import Influence
+from throughtime.credit.influence import Influence
 from throughtime.credit.transport import Exact, Transport
 from throughtime.rules.base import Traits
 from throughtime.rules.forward_rule import ForwardRule
 
 if TYPE_CHECKING:
     from throughtime.circuits import Circuit
-    from throughtime.credit.traces import Stepper
+    from throughtime.credit.stepper import Stepper
     from throughtime.rules.base import Rule
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from throughtime.circuits.readout import readout_decay
 from throughtime.credit.feedback import Feedback, Symmetric
-from throughtime.credit.traces import Influence
+from throughtime.credit.influence import Influence
 from throughtime.credit.transport import Diagonal, Exact, Transport
 from throughtime.frozen import FrozenArray
 from throughtime.rules.adjoint_rule import AdjointRule
@@ -19,7 +19,7 @@ from throughtime.rules.rtrl import refuse_output_feedback
 
 if TYPE_CHECKING:
     from throughtime.circuits import Circuit
-    from throughtime.credit.traces import Stepper
+    from throughtime.credit.stepper import Stepper
 
 
 def reach(existing: np.ndarray, steps: int) -> np.ndarray:

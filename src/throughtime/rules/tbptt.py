@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from throughtime.circuits.initial import broadcast
 from throughtime.credit import blocks
+from throughtime.credit.carried import circuit_state
 from throughtime.credit.feedback import Feedback, Symmetric
 from throughtime.credit.online import refuse
 from throughtime.credit.span import BLOCKS
@@ -103,7 +104,7 @@ class TBPTT(AdjointRule):
             step_size=self.step_size,
             trained=self.trained_names(circuit, params),
             trial_keys=jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(trials.inputs.shape[0])),
-            initial=carry,
+            initial=circuit_state(circuit, carry, trials.inputs.shape[0]),
         )
         return moved, state, info
 

@@ -15,7 +15,7 @@ from throughtime.rules.rtrl import refuse_output_feedback
 
 if TYPE_CHECKING:
     from throughtime.circuits import Circuit
-    from throughtime.credit.traces import Stepper
+    from throughtime.credit.stepper import Stepper
 
 ZERO, NORMAL = "zero", "normal"
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import jax
 
 from throughtime.credit import perturb_parameters, tried
+from throughtime.credit.carried import circuit_state
 from throughtime.credit.perturb import DISTRIBUTIONS, GAUSSIAN
-from throughtime.credit.traces import Share
+from throughtime.credit.stepper import Share
 from throughtime.rules.base import Traits
 from throughtime.rules.perturbation import PerturbationRule
 
@@ -95,7 +96,7 @@ class WeightPerturbation(PerturbationRule):
             trial_keys=self.trial_keys(key, trials),
             sigma=self.sigma,
             distribution=self.distribution,
-            initial=carry,
+            initial=circuit_state(circuit, carry, trials.inputs.shape[0]),
         )
         return grads, state, info
 

@@ -15,7 +15,7 @@ from throughtime import atomic
 from throughtime.training.plan import SeedState
 from throughtime.training.record import NEVER
 
-FORMAT = "throughtime training state 2"
+FORMAT = "throughtime training state 3"
 
 
 @dataclass

@@ -15,7 +15,7 @@ from throughtime.registry import unknown
 if TYPE_CHECKING:
     from jax import Array
 
-SIDE_BY_SIDE_UNITS = 128
+SIDE_BY_SIDE_UNITS = 64
 
 OPTIMIZERS: dict[str, Any] = {
     "adam": optax.adam,
@@ -122,9 +122,9 @@ class SeedState(NamedTuple):
 
     Attributes:
         params, optimizer, rule: parameters, optimiser state, rule state.
-        data_seed: seed of the trials.
-        carry: state of the circuit at the end of the last trials, variables (batch, unit); empty unless
-            ``Plan.carry_state``.
+        data_seed: seed of the trials; rule_seed: seed of what the rule draws while it learns.
+        carry: state of the circuit at the end of the last trials, variables (batch, unit), and what a rule
+            carries forward in time with it; empty unless ``Plan.carry_state``.
         active: False once the seed is done; nothing of it changes any more.
         num_updates: updates made.
         diverged_update: first update with a non-finite loss or gradient, −1 if none.
@@ -134,6 +134,7 @@ class SeedState(NamedTuple):
     optimizer: Any
     rule: dict[str, Array]
     data_seed: Array
+    rule_seed: Array
     carry: dict[str, Array]
     active: Array
     num_updates: Array

@@ -50,6 +50,7 @@ def _start(plan: Plan, params: Any, data_seed: Array, rule_seed: Array) -> SeedS
         optimizer=plan.transformation().init(plan.trained(params)),
         rule=rule,
         data_seed=data_seed,
+        rule_seed=rule_seed,
         carry=carry,
         active=jnp.array(True),
         num_updates=jnp.array(0, jnp.int32),
@@ -68,10 +69,11 @@ def make_trials(task: Any, batch_size: int, data_seed: Array, update: Array) -> 
 def one_update(plan: Plan, state: SeedState, update: Array, learning_rate: Array) -> tuple[SeedState, Array]:
     """One update of one seed, and its measures in the order of ``MEASURES``."""
     trials, key = make_trials(plan.task, plan.batch_size, state.data_seed, update)
-    grads, rule_state, info = plan.rule.gradient(
-        plan.circuit, state.params, state.rule, trials, plan.objective, key=key,
-        carry=state.carry if plan.carry_state else None, update=update,
-    )  # fmt: skip
+    with keys.rule_draws(state.rule_seed):
+        grads, rule_state, info = plan.rule.gradient(
+            plan.circuit, state.params, state.rule, trials, plan.objective, key=key,
+            carry=state.carry if plan.carry_state else None, update=update,
+        )  # fmt: skip
     grads, info = add_weight_penalty(plan.circuit, plan.objective, state.params, grads, info)
     grads = plan.trained(grads)
     norm = optax.tree.norm(grads)

@@ -12,6 +12,7 @@ import numpy as np
 
 from throughtime.circuits.activations import NON_NEGATIVE, activation, numpy_activation
 from throughtime.circuits.dynamics.base import Dynamics, check_tau
+from throughtime.config import LATER
 from throughtime.frozen import FrozenArray
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class Membrane(Dynamics):
     tau: float | FrozenArray = 100.0
     activation: str = "tanh"
     tau_range: tuple[float, float] | None = field(default=None, kw_only=True)
-    held_rates: FrozenArray | None = field(default=None, kw_only=True)
+    held_rates: FrozenArray | None = field(default=None, kw_only=True, metadata={LATER: True})
 
     def __post_init__(self) -> None:
         activation(self.activation)

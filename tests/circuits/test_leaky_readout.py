@@ -20,6 +20,7 @@ from throughtime.credit import batch
 from throughtime.objectives import RatePenalty, SquaredError
 from throughtime.rules import BPTT
 from throughtime.training import evaluation
+from throughtime.trial import judged
 
 LOSS = SquaredError()
 KEY = jax.random.key(7)
@@ -98,18 +99,19 @@ def test_segments_and_what_stands_on_padding_change_nothing():
     garbage = 9.0 * ~trials.valid[..., None]
     padded = trials._replace(inputs=trials.inputs + garbage, targets=trials.targets + garbage)
     assert relative(run(circuit, rule, objective, params, padded)[0], whole) < 1e-12
-    held, _ = run(circuit, rule, objective, params, trials._replace(mask=jnp.ones_like(trials.mask)))
-    assert relative(held, whole) > 1e-2, "an error on padding reaches the last live step"
+    awake = padded._replace(valid=jnp.ones_like(trials.valid))
+    assert relative(run(circuit, rule, objective, params, awake)[0], whole) > 1e-2, "garbage that counts"
 
 
-def test_errors_on_padding_are_finite_differences_too():
-    """The output stands still after the end of a trial, so an error there is one of its last live step."""
+def test_a_mask_on_padding_counts_nothing():
+    """What a trial weighs ends with it, whatever its mask says afterwards."""
     circuit = CIRCUITS["gru"]
     params, trials = battery.params_of(circuit), battery.trials()
-    trials = trials._replace(mask=jnp.ones_like(trials.mask), targets=trials.targets + 0.5)
-    grads, _, wanted, _ = jax.jit(lambda p, t: battery.measure(circuit, p, t))(params, trials)
+    everywhere = trials._replace(mask=jnp.ones_like(trials.mask), targets=trials.targets + 0.5)
+    grads, _, wanted, _ = jax.jit(lambda p, t: battery.measure(circuit, p, t))(params, judged(everywhere))
     assert norm(wanted) > 1e-2
     assert relative(grads, wanted) < 1e-6
+    assert relative(battery.batch_gradient(circuit, params, everywhere)[0], wanted) < 1e-6
 
 
 def test_the_finite_differences_can_fail(monkeypatch):

@@ -138,16 +138,16 @@ def _rules() -> Iterator[Row]:
     for name, limit in limits.items():
         words = f"microseconds of a {name} step, trace form N=32, 20 seeds"
         yield Row(words, at, name, None, limit, quantity="microseconds", quick=name == "rflo")
-    declared = {  # sizes at which the declared order rules; exponents of time and of memory
-        "rflo": ((128, 256, 512), 2.0, 2.0),
-        "snap": ((128, 256, 512), 2.0, 2.0),
-        "uoro": ((128, 256, 512), 2.0, 2.0),
-        "kf-rtrl": ((64, 128, 256), 3.0, 2.0),
-        "rtrl": ((32, 64, 96), 4.0, 3.0),
+    declared = {  # sizes at which the order rules, steps; declared exponents of time and of memory
+        "rflo": ((64, 128, 256), 40, 2.0, 2.0),
+        "snap": ((64, 128, 256), 40, 2.0, 2.0),
+        "uoro": ((512, 1024, 1536), 10, 2.0, 2.0),
+        "kf-rtrl": ((384, 512, 768), 10, 3.0, 2.0),
+        "rtrl": ((64, 96, 128), 10, 4.0, 3.0),
     }
-    for name, (sizes, in_time, in_memory) in declared.items():
-        at = case(rule_cases.orders, name=name, sizes=sizes, num_steps=20)
-        for kind, goal in (("time", in_time), ("memory", in_memory)):
+    for name, (sizes, steps, in_time, in_memory) in declared.items():
+        at = case(rule_cases.orders, name=name, sizes=sizes, num_steps=steps)
+        for kind, goal in (("time", in_time), ("operations", in_time), ("memory", in_memory)):
             words = f"exponent in N of {kind}, trace form of {name}"
             often = name == "rflo"
             yield Row(words, at, kind, None, goal, quick=often, quantity="exponent", within=0.3)

@@ -108,7 +108,11 @@ def exponent(sizes: Sequence[int], values: Sequence[float]) -> float:
 
 
 def orders(name: str, sizes: Sequence[int], num_steps: int, repeats: int = 7) -> Builders:
-    """Exponents in N of the time of a step in trace form, and of what it carries from step to step."""
+    """Exponents in N of a step in trace form: of time, of operations as XLA counts them, and of memory.
+
+    Memory is what is carried from step to step. Time has another exponent than operations where moving the
+    arrays costs more than computing with them.
+    """
 
     @cache
     def programs() -> list[tuple[Any, tuple[Any, ...]]]:
@@ -123,7 +127,13 @@ def orders(name: str, sizes: Sequence[int], num_steps: int, repeats: int = 7) ->
     def of_memory() -> Found:
         return Found(exponent(sizes, [carried(name, size) for size in sizes]))
 
-    return {"time": of_time, "memory": of_memory}
+    def of_operations() -> Found:
+        counts = []
+        for compiled, arguments in programs():
+            counts.append(compiled.lower(*arguments).compile().cost_analysis()["flops"])
+        return Found(exponent(sizes, counts))
+
+    return {"time": of_time, "operations": of_operations, "memory": of_memory}
 
 
 def carried(name: str, num_units: int) -> float:

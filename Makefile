@@ -35,8 +35,6 @@ lint: setup
 	$(BIN)/lint-imports
 
 figures: setup
-	$(BIN)/python figures/working_memory.py
-	$(BIN)/python figures/timing.py
 	test ! -e evidence/gradient_anatomy.nc || $(BIN)/python figures/gradient_anatomy.py
 	test ! -e evidence/locality.nc || $(BIN)/python figures/locality.py
 	test ! -e evidence/online_rules.nc || $(BIN)/python figures/online_rules.py
@@ -44,6 +42,9 @@ figures: setup
 	test ! -e evidence/evidence_accumulation.nc || $(BIN)/python figures/evidence_accumulation.py
 	test ! -e evidence/reward_learning.nc || $(BIN)/python figures/reward_learning.py
 	test ! -e evidence/innate_trajectory.nc || $(BIN)/python figures/innate_trajectory.py
+	@test -e $(OUT)/demo-cue-set-go.nc || echo "not drawn: working_memory and timing, which show what make demo trains"
+	test ! -e $(OUT)/demo-cue-set-go.nc || $(BIN)/python figures/working_memory.py
+	test ! -e $(OUT)/demo-cue-set-go.nc || $(BIN)/python figures/timing.py
 
 $(BENCH): $(SETUP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check "torch==2.13.0"

@@ -166,3 +166,12 @@ def test_public_names():
         assert getattr(tt, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = tt.trian
+
+
+def test_a_younger_field_stands_in_the_configuration_only_where_it_is_used():
+    plain, fed_back = (Circuit(1, 3, 1, output_feedback=used) for used in (False, True))
+    assert "output_feedback" not in config.encode(plain)
+    assert config.encode(fed_back)["output_feedback"] is True
+    for circuit in (plain, fed_back):
+        assert config.decode(config.encode(circuit)) == circuit
+    assert config.sha256(plain) != config.sha256(fed_back)

@@ -40,7 +40,11 @@ def trial_key(root: Array, purpose: str, update: ArrayLike, trial: ArrayLike) ->
 
 def trial_keys(root: Array, purpose: str, update: ArrayLike, num_trials: int) -> Array:
     """Keys (trial,) of trials ``0 … num_trials − 1`` of one update."""
-    key = jax.random.fold_in(jax.random.fold_in(root, PURPOSES[purpose]), update)
+    return of_batch(jax.random.fold_in(jax.random.fold_in(root, PURPOSES[purpose]), update), num_trials)
+
+
+def of_batch(key: Array, num_trials: int) -> Array:
+    """Keys (trial,) of the trials of one batch, ``fold_in(key, trial)``."""
     return jax.vmap(jax.random.fold_in, (None, 0))(key, jax.numpy.arange(num_trials))
 
 

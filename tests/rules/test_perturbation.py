@@ -333,8 +333,8 @@ def test_the_running_baseline_enters_the_estimate_by_kind():
     def compute(state):
         grads, state, info = rule.gradient(circuit, params, state, trials, OBJECTIVE, key=KEY)
         wanted, _ = perturb.gradient(
-            circuit, params, trials, OBJECTIVE, trial_keys=rule.trial_keys(KEY, trials), sigma=0.1,
-            readout_sigma=None, expected=info["expected"],
+            circuit, params, trials, OBJECTIVE, trial_keys=keys.of_batch(KEY, trials.inputs.shape[0]),
+            sigma=0.1, readout_sigma=None, expected=info["expected"],
         )  # fmt: skip
         return grads, state, info, wanted
 

@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
-from throughtime import rules
+from throughtime import keys, rules
 from throughtime.circuits import gates
 from throughtime.circuits.initial import broadcast
 from throughtime.circuits.simulate import forward
@@ -154,9 +154,9 @@ def _shares(
     circuit: Any, rule: Any, objective: Any, params: Params, state: Any, trials: Trial, key: Array
 ) -> Params:
     """Shares of all steps (time, …), the mean over trials."""
-    keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(trials.inputs.shape[0]))
+    each = keys.of_batch(key, trials.inputs.shape[0])
     grads, _, _ = recorded.gradient(
-        circuit, params, trials, objective, rule.stepper(circuit), rule, state, trial_keys=keys, by_step=True
+        circuit, params, trials, objective, rule.stepper(circuit), rule, state, trial_keys=each, by_step=True
     )
     wanted = rule.traits.trained
     return {

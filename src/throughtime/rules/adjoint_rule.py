@@ -5,20 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
-
+from throughtime import keys
 from throughtime.circuits.readout import readout_decay
 from throughtime.credit import batch, plain
 from throughtime.credit.carried import circuit_state
-from throughtime.credit.feedback import Feedback, Symmetric, resolve
+from throughtime.credit.feedback import resolve
 from throughtime.credit.record import layout
 from throughtime.credit.replay import delta_rule, filtered_back
 from throughtime.credit.sent_back import send_back_over_record
 from throughtime.credit.stepper import Share
 from throughtime.credit.stepping import wires
-from throughtime.credit.transport import Exact, Transport
-from throughtime.rules.forward_rule import Forward
+from throughtime.rules.forward_rule import PathwayRule
 
 if TYPE_CHECKING:
     from jax import Array
@@ -34,20 +31,18 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class AdjointRule(Forward):
+class AdjointRule(PathwayRule):
     """A rule given by how the error reaches a neuron and how credit crosses a synapse.
 
     A subclass names its default ``feedback`` and ``transport`` and declares its traits.
 
     Attributes:
-        feedback, transport: the two matrices of the reverse recursion. A feedback may be given by its name:
-            ``symmetric``, ``random``, ``sign-concordant`` or ``adaptive``.
+        feedback, transport: the two matrices of the reverse recursion; see
+            :class:`~throughtime.rules.forward_rule.PathwayRule`.
         segment: memory, not mathematics: None keeps the states of whole trials; a number of steps, or
             ``"sqrt"`` for about √T, keeps one segment at a time and runs it forward again on the way back.
     """
 
-    feedback: Feedback | str = Symmetric()
-    transport: Transport = Exact()
     segment: int | str | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
@@ -62,11 +57,6 @@ class AdjointRule(Forward):
         whole = isinstance(given, int) and not isinstance(given, bool) and given >= 1
         if not (given is None or given == batch.SQUARE_ROOT or whole):
             raise ValueError(f"{name}: segment {given!r} is not a whole number >= 1, 'sqrt' or None.")
-
-    @property
-    def pathway(self) -> Feedback:
-        """The feedback, which ``feedback`` may have named."""
-        return resolve(self.feedback)
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -88,25 +78,9 @@ class AdjointRule(Forward):
         decay = readout_decay(circuit) if self.output_filter is None else self.output_filter
         return self.transport.forward(circuit, decay)
 
-    def feedback_matrix(self, weights: Weights, state: dict[str, Array]) -> Array:
-        """F of the feedback."""
-        return self.pathway.matrix(weights, state)
-
-    def transport_matrix(self, weights: Weights, state: dict[str, Array]) -> Array | None:
-        """W̃ of the transport."""
-        return self.transport.matrix(weights, state)
-
     def crossing(self, circuit: Circuit, params: Params, weights: Weights, state: Params) -> Transported:
         """How credit crosses synapses: W̃, its diagonal, None or a ``Relay``."""
         return self.transport.matrix(weights, state)
-
-    def init(self, circuit: Circuit, params: Params, *, key: Array) -> dict[str, Array]:
-        """Draw what feedback and transport keep."""
-        first, second = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
-        return {
-            **self.pathway.init(circuit, params, key=first),
-            **self.transport.init(circuit, params, key=second),
-        }
 
     def gradient(
         self,
@@ -125,7 +99,7 @@ class AdjointRule(Forward):
         Raises:
             ValueError: for a circuit, an objective or a segment this rule is not defined for.
         """
-        trial_keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(trials.inputs.shape[0]))
+        trial_keys = keys.of_batch(key, trials.inputs.shape[0])
         self.refuse(circuit, objective)
         initial = circuit_state(circuit, carry, trials.inputs.shape[0])
         if circuit.bptt_only:
@@ -171,12 +145,6 @@ class AdjointRule(Forward):
         matrices = wires(plan, evidence.weights, state, self)
         span = self.transport.span(circuit.dt)
         return send_back_over_record(plan, steps, matrices.feedback, matrices.transport, span)
-
-    def after_update(
-        self, circuit: Circuit, before: Params, after: Params, state: dict[str, Array]
-    ) -> tuple[Params, dict[str, Array]]:
-        """What the feedback changes once the optimiser has moved the parameters."""
-        return self.pathway.after_update(circuit, before, after, state)
 
     def refuse(self, circuit: Circuit, objective: Objective) -> None:
         """Refuse what this feedback and transport cannot do, with the reason.

@@ -106,7 +106,7 @@ class EvolutionStrategy(PerturbationRule):
             params,
             trials,
             objective,
-            trial_keys=self.trial_keys(key, trials),
+            trial_keys=keys.of_batch(key, trials.inputs.shape[0]),
             sigma=self.sigma,
             num_pairs=self.num_pairs,
             direction=direction,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import jax
-import jax.numpy as jnp
 
+from throughtime import keys
 from throughtime.circuits.initial import broadcast
 from throughtime.config import LATER
 from throughtime.credit import evidence as records
@@ -155,7 +155,7 @@ class Forward(Rule):
         carry: Any = None,
     ) -> tuple[Params, dict[str, Array], dict[str, Any]]:
         """The gradient after the trial, or the displacement within it; see :meth:`Rule.gradient`."""
-        trial_keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(trials.inputs.shape[0]))
+        trial_keys = keys.of_batch(key, trials.inputs.shape[0])
         stepper = self.stepper(circuit)
         if not self.online:
             return recorded.gradient(
@@ -178,11 +178,12 @@ class Forward(Rule):
 
 
 @dataclass(frozen=True)
-class ForwardRule(Forward):
-    """A rule that is computed forward in time, given by its stepper, feedback and transport.
+class PathwayRule(Forward):
+    """What all rules have whose credit is told by a feedback and a transport, forward or back in time.
 
     Attributes:
-        feedback, transport: matrices F and W̃ of the shares. A feedback may be given by its name.
+        feedback, transport: matrices F and W̃. A feedback may be given by its name: ``symmetric``, ``random``,
+            ``sign-concordant`` or ``adaptive``.
     """
 
     feedback: Feedback | str = Symmetric()
@@ -195,7 +196,6 @@ class ForwardRule(Forward):
 
     def init(self, circuit: Circuit, params: Params, *, key: Array) -> dict[str, Array]:
         """Draw what feedback and transport keep."""
-        self.stepper(circuit)
         first, second = jax.random.fold_in(key, 0), jax.random.fold_in(key, 1)
         return {
             **self.pathway.init(circuit, params, key=first),
@@ -215,6 +215,16 @@ class ForwardRule(Forward):
     ) -> tuple[Params, dict[str, Array]]:
         """What the feedback changes once the optimiser has moved the parameters."""
         return self.pathway.after_update(circuit, before, after, state)
+
+
+@dataclass(frozen=True)
+class ForwardRule(PathwayRule):
+    """A rule that is computed forward in time, given by its stepper, feedback and transport."""
+
+    def init(self, circuit: Circuit, params: Params, *, key: Array) -> dict[str, Array]:
+        """Draw what feedback and transport keep, for a circuit the stepper takes."""
+        self.stepper(circuit)
+        return super().init(circuit, params, key=key)
 
     def gradient(
         self,

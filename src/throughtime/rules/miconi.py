@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
+from throughtime import keys
 from throughtime.credit import hebbian, perturb, tiles, tried
 from throughtime.credit.adjoint import over_steps
 from throughtime.credit.carried import circuit_state
@@ -166,7 +167,7 @@ class Miconi(PerturbationRule):
             final = {name: value[-1] for name, value in unfolded.states.items()}
             return total, (losses, final)
 
-        pieces = (trials, self.trial_keys(key, trials), initial, usual)
+        pieces = (trials, keys.of_batch(key, trials.inputs.shape[0]), initial, usual)
         by_tile, per_trial = tiles.map_tiles(one_tile, pieces)
         losses, final = tiles.join(per_trial, num_trials)
         _, pull = jax.vjp(lambda free: circuit.weights(free).recurrent, params)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
+from throughtime import keys
 from throughtime.credit import perturb, tried
 from throughtime.credit.carried import circuit_state
 from throughtime.credit.expectation import RunningMean
@@ -150,7 +151,7 @@ class NodePerturbation(PerturbationRule):
             params,
             trials,
             objective,
-            trial_keys=self.trial_keys(key, trials),
+            trial_keys=keys.of_batch(key, trials.inputs.shape[0]),
             sigma=self.sigma,
             readout_sigma=sigma_out if self.readout == PERTURBATION else None,
             expected=expected,

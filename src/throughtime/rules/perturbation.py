@@ -6,18 +6,12 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
-
 from throughtime.credit.batch import refuse_leaky_readout
 from throughtime.rules.base import Rule
 
 if TYPE_CHECKING:
-    from jax import Array
-
     from throughtime.circuits import Circuit
     from throughtime.objectives import Objective
-    from throughtime.trial import Trial
 
 
 @dataclass(frozen=True)
@@ -74,11 +68,6 @@ class PerturbationRule(Rule):
                 "the reset before them transmit reset ∘ r, not the rate r of the neuron before; use "
                 "reset='after', or the rule weight-perturbation."
             )
-
-    @staticmethod
-    def trial_keys(key: Array, trials: Trial) -> Array:
-        """Keys (trial,) of the trials of a batch."""
-        return jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(trials.inputs.shape[0]))
 
 
 def names_of(condition: str | tuple[str, ...] | None) -> tuple[str, ...]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
-
+from throughtime import keys
 from throughtime.credit import readout
 from throughtime.credit.carried import circuit_state
 from throughtime.credit.stepper import Silent
@@ -97,7 +95,7 @@ class ReadoutOnly(Forward):
             )
         if self.online:
             return self.step_forward(circuit, params, state, trials, objective, key=key, carry=carry)
-        trial_keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(trials.inputs.shape[0]))
+        trial_keys = keys.of_batch(key, trials.inputs.shape[0])
         initial = circuit_state(circuit, carry, trials.inputs.shape[0])
         grads, info = readout.gradient(
             circuit, params, trials, objective, trial_keys=trial_keys, initial=initial

@@ -5,9 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import jax
-import jax.numpy as jnp
-
+from throughtime import keys
 from throughtime.circuits.initial import broadcast
 from throughtime.credit import blocks
 from throughtime.credit.carried import circuit_state
@@ -103,7 +101,7 @@ class TBPTT(AdjointRule):
             length=span.steps,
             step_size=self.step_size,
             trained=self.trained_names(circuit, params),
-            trial_keys=jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(trials.inputs.shape[0])),
+            trial_keys=keys.of_batch(key, trials.inputs.shape[0]),
             initial=circuit_state(circuit, carry, trials.inputs.shape[0]),
         )
         return moved, state, info

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 
+from throughtime import keys
 from throughtime.credit import perturb_parameters, tried
 from throughtime.credit.carried import circuit_state
 from throughtime.credit.perturb import DISTRIBUTIONS, GAUSSIAN
@@ -93,7 +94,7 @@ class WeightPerturbation(PerturbationRule):
             params,
             trials,
             objective,
-            trial_keys=self.trial_keys(key, trials),
+            trial_keys=keys.of_batch(key, trials.inputs.shape[0]),
             sigma=self.sigma,
             distribution=self.distribution,
             initial=circuit_state(circuit, carry, trials.inputs.shape[0]),

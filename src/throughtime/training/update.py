@@ -62,7 +62,7 @@ def make_trials(task: Any, batch_size: int, data_seed: Array, update: Array) -> 
     """Training trials of one update, and the key their streams fold from."""
     key = jax.random.fold_in(keys.seed_key(data_seed, "data"), keys.PURPOSES["train"])
     key = jax.random.fold_in(key, update)
-    each = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(batch_size))
+    each = keys.of_batch(key, batch_size)
     return jax.vmap(task.trial)(each), key
 
 

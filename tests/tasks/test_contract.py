@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any, NamedTuple
 
@@ -76,3 +77,13 @@ def test_every_task_says_where_it_comes_from(name):
     assert len(task.reference) > 20
     assert task.__module__ == f"throughtime.tasks.{name.replace('-', '_')}"
     assert all(callable(getattr(task, variant)) for variant in task.variants)
+
+
+@pytest.mark.parametrize("name", tasks.names())
+def test_every_task_says_what_makes_it_harder(name):
+    """Each value gives a task of the same channels, and the default is one of them."""
+    task = tasks.make(name)
+    harder = [dataclasses.replace(task, **{task.hardest.field: value}) for value in task.hardest.values]
+    assert task in harder
+    assert all(other.input_names == task.input_names for other in harder)
+    assert all(other.output_names == task.output_names for other in harder)

@@ -27,6 +27,7 @@ from throughtime.tasks.durations import Duration as Duration
 from throughtime.tasks.durations import TruncatedExponential as TruncatedExponential
 from throughtime.tasks.durations import Uniform as Uniform
 from throughtime.tasks.evidence_accumulation import EvidenceAccumulation as EvidenceAccumulation
+from throughtime.tasks.hardest import Hardest as Hardest
 from throughtime.tasks.mimic_task import MimicTask as MimicTask
 from throughtime.tasks.signature import Signature as Signature
 from throughtime.tasks.sine_generation import SineGeneration as SineGeneration

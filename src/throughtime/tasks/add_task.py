@@ -11,6 +11,7 @@ import numpy as np
 
 from throughtime.tasks.base import Plan
 from throughtime.tasks.criterion import Criterion
+from throughtime.tasks.hardest import Hardest
 from throughtime.tasks.signature import Signature
 from throughtime.tasks.slotted import Slotted
 
@@ -161,6 +162,11 @@ class AddTask(Slotted):
                 "cross_entropy": float(surprise.mean()),
             }
         return found
+
+    @property
+    def hardest(self) -> Hardest:
+        """The second lag."""
+        return Hardest("second_lag", (6, 9, 15, 25), "slots")
 
     def plan(self, draw: Draw) -> Plan:
         """Inputs of one trial and their sums."""

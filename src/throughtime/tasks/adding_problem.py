@@ -11,6 +11,7 @@ import numpy as np
 
 from throughtime.tasks.base import Plan
 from throughtime.tasks.criterion import Criterion
+from throughtime.tasks.hardest import Hardest
 from throughtime.tasks.signature import Signature
 from throughtime.tasks.slotted import Slotted
 
@@ -111,6 +112,11 @@ class AddingProblem(Slotted):
         return Signature(
             "accuracy", (("level", "mark_interval"), ("correct", "correct")), ("overall", "worst")
         )
+
+    @property
+    def hardest(self) -> Hardest:
+        """How many slots lie behind."""
+        return Hardest("length", (20, 50, 100, 200), "slots")
 
     def plan(self, draw: Draw) -> Plan:
         """Values and marks of one trial."""

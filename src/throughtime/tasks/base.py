@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.tasks.criterion import Criterion
+    from throughtime.tasks.hardest import Hardest
     from throughtime.tasks.signature import Signature
 
 Epochs = dict[str, tuple["Array", "Array"]]
@@ -106,6 +107,11 @@ class Task(abc.ABC):
     @abc.abstractmethod
     def signature(self) -> Signature:
         """The fit that describes behaviour."""
+
+    @property
+    def hardest(self) -> Hardest | None:
+        """By which parameter the task is made harder; None where nobody has said."""
+        return None
 
     @abc.abstractmethod
     def plan(self, draw: Draw) -> Plan:

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 
 from throughtime.tasks.base import Plan
 from throughtime.tasks.criterion import Criterion
+from throughtime.tasks.hardest import Hardest
 from throughtime.tasks.signature import Signature
 from throughtime.tasks.slotted import Slotted
 
@@ -120,6 +121,11 @@ class CopyMemory(Slotted):
     def _recall(self) -> int:
         """First slot of the recall."""
         return self.num_symbols + self.blank
+
+    @property
+    def hardest(self) -> Hardest:
+        """How long the symbols are held."""
+        return Hardest("blank", (5, 20, 50, 100), "slots")
 
     def plan(self, draw: Draw) -> Plan:
         """The sequence of one trial."""

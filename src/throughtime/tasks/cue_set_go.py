@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from throughtime.tasks import durations
 from throughtime.tasks.base import Plan
 from throughtime.tasks.durations import Duration, Uniform
+from throughtime.tasks.hardest import Hardest
 from throughtime.tasks.timing import OVERSHOOT, Timing
 
 if TYPE_CHECKING:
@@ -115,6 +116,11 @@ class CueSetGo(Timing):
     @property
     def _latest_rise(self) -> float:
         return durations.bounds(self.wait)[1] + OVERSHOOT * durations.bounds(self.interval)[1]
+
+    @property
+    def hardest(self) -> Hardest:
+        """How wide the range of intervals is."""
+        return Hardest("interval", (Uniform(700.0, 1100.0), Uniform(400.0, 1400.0), Uniform(400.0, 2800.0)))
 
     @property
     def input_names(self) -> tuple[str, ...]:

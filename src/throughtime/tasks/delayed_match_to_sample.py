@@ -13,6 +13,7 @@ import numpy as np
 from throughtime.tasks.base import Plan
 from throughtime.tasks.choice import Choice
 from throughtime.tasks.durations import Duration, Uniform
+from throughtime.tasks.hardest import Hardest
 from throughtime.tasks.signature import Signature
 from throughtime.tasks.tuning import von_mises
 
@@ -156,6 +157,13 @@ class DelayedMatchToSample(Choice):
     def signature(self) -> Signature:
         """Accuracy against delay."""
         return Signature("accuracy", (("level", "delay"), ("correct", "correct")), ("overall", "worst"))
+
+    @property
+    def hardest(self) -> Hardest:
+        """How long the delay may last."""
+        return Hardest(
+            "delay", (500.0, Uniform(500.0, 3000.0), Uniform(500.0, 6000.0), Uniform(500.0, 12000.0))
+        )
 
     def plan(self, draw: Draw) -> Plan:
         """Sample, delay and test of one trial."""

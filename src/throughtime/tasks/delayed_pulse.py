@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from throughtime.tasks import durations
 from throughtime.tasks.base import Plan, Task
 from throughtime.tasks.criterion import Criterion
+from throughtime.tasks.hardest import Hardest
 from throughtime.tasks.signature import Signature
 
 if TYPE_CHECKING:
@@ -159,6 +160,11 @@ class DelayedPulse(Task):
                 "sd_slope", "beta", "fraction_missing",
             ),
         )  # fmt: skip
+
+    @property
+    def hardest(self) -> Hardest:
+        """How late the peak is."""
+        return Hardest("delay", (250.0, 1000.0, 2000.0, 4000.0, 8000.0))
 
     def plan(self, draw: Draw) -> Plan:
         """When the pulse comes."""

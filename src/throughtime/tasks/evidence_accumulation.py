@@ -12,6 +12,7 @@ from throughtime.tasks.base import Plan
 from throughtime.tasks.choice import Choice
 from throughtime.tasks.criterion import Criterion
 from throughtime.tasks.durations import Duration
+from throughtime.tasks.hardest import Hardest
 from throughtime.tasks.signature import Signature
 
 if TYPE_CHECKING:
@@ -157,6 +158,11 @@ class EvidenceAccumulation(Choice):
             (("stimulus", "difference"), ("choice", "choice")),
             ("mu", "sigma", "guess", "lapse"),
         )
+
+    @property
+    def hardest(self) -> Hardest:
+        """How long the count is held."""
+        return Hardest("delay", (150.0, 1050.0, 2100.0, 4200.0))
 
     def plan(self, draw: Draw) -> Plan:
         """Cues of one trial and the side with more of them."""

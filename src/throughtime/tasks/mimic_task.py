@@ -12,6 +12,7 @@ import numpy as np
 
 from throughtime.tasks.base import Plan
 from throughtime.tasks.criterion import Criterion
+from throughtime.tasks.hardest import Hardest
 from throughtime.tasks.signature import Signature
 from throughtime.tasks.slotted import Slotted
 
@@ -154,6 +155,11 @@ class MimicTask(Slotted):
     def teacher(self) -> Teacher:
         """Weights of the teacher."""
         return _teacher(self.teacher_seed, self.num_inputs, self.num_units, self.num_outputs)
+
+    @property
+    def hardest(self) -> Hardest:
+        """How long the teacher's units remember."""
+        return Hardest("teacher_tau", (20.0, 40.0, 80.0))
 
     def plan(self, draw: Draw) -> Plan:
         """Inputs of one trial and what the teacher makes of them."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from throughtime.tasks.base import Plan, Task
 from throughtime.tasks.criterion import Criterion
+from throughtime.tasks.hardest import Hardest
 from throughtime.tasks.oscillation import period_and_amplitude
 from throughtime.tasks.signature import Signature
 
@@ -142,6 +143,11 @@ class SineGeneration(Task):
             (("interval", "target_period"), ("produced", "period")),
             ("bias", "variance", "rmse", "weber_fraction", "fraction_missing"),
         )
+
+    @property
+    def hardest(self) -> Hardest:
+        """How slow the oscillation is."""
+        return Hardest("period", (400.0, 800.0, 1600.0, 3200.0))
 
     def plan(self, draw: Draw) -> Plan:
         """The same in every trial."""

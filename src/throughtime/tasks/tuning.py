@@ -21,3 +21,18 @@ def von_mises(angle: ArrayLike, num_units: int, concentration: float, height: fl
     """
     preferred = (2 * np.pi * np.arange(num_units) / num_units).astype(np.float32)
     return height * jnp.exp(concentration * (jnp.cos(angle - preferred) - 1))
+
+
+def bump(angle: ArrayLike, num_units: int = 32, width: float = np.pi / 8, height: float = 0.8) -> Array:
+    """Responses (…, unit) of a ring to ``angle`` (…, rad): height · exp(−d²/2w²) of the distance d on the circle.
+
+    Preferred angles are φ_i = 2πi/num_units; ``width`` w is in rad.
+
+    Example:
+        >>> bump(0.0, 4, np.pi / 2).round(3).tolist()
+        [0.8..., 0.485, 0.108, 0.485]
+    """
+    preferred = (2 * np.pi * np.arange(num_units) / num_units).astype(np.float32)
+    turned = jnp.asarray(angle)[..., None] - preferred
+    distance = jnp.abs(jnp.mod(turned + np.pi, 2 * np.pi) - np.pi)
+    return height * jnp.exp(-0.5 * jnp.square(distance / width))

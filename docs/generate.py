@@ -13,16 +13,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-import jax
-import numpy as np
-import xarray as xr
-
 import throughtime as tt
-from throughtime import keys
 from throughtime.plotting import style
+from throughtime.registry import kebab
 from throughtime.results import labels, schema
-from throughtime.results.evaluation import evaluation_dataset
-from throughtime.training import EvaluationRecord
 
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (
@@ -120,11 +114,12 @@ def tasks_part() -> str:
             ("longest trial", f"{task.duration:g} ms, {task.num_steps} bins of {task.dt:g} ms"),
             ("learned when", "; ".join(bounds)),
             ("silent circuit", f"{task.silent_score:.0%} correct"),
+            *shaping_facts(task),
             ("source", task.reference),
         ]
         text += [f"### {name}", "", first_sentence(kind), ""]
         text += [
-            f"![One trial of {name}: inputs, and the output of a perfect subject](generated/{name}.svg)",
+            f"![Trials of {name}: inputs, and the output of a perfect subject](generated/{name}.svg)",
             "",
         ]
         text += [table(("", ""), facts), ""]
@@ -132,6 +127,17 @@ def tasks_part() -> str:
         text += [table(("variant", "settings"), variants), ""] if variants else []
         text += [f"Fields of `{name}` and their defaults:", "", table(("field", "default"), fields(kind)), ""]
     return "\n".join(text)
+
+
+def shaping_facts(task: Any) -> list[tuple[str, str]]:
+    """The stages a task was trained in, where it declares them."""
+    shaping = task.shaping
+    if shaping is None:
+        return []
+    until = shaping.until
+    bound = f"≥ {until.at_least:g}" if until.at_most is None else f"≤ {until.at_most:g}"
+    values = ", ".join(f"`{value!r}`" for value in shaping.values)
+    return [("published shaping", f"`{shaping.field}` {values}, each until `{until.measure}` {bound}")]
 
 
 def rules_part() -> str:
@@ -205,6 +211,7 @@ def options_part() -> str:
         options.Compare,
         options.Evaluate,
         options.Show,
+        options.ShowTask,
         options.Export,
         options.Run,
         options.Figure,
@@ -219,7 +226,7 @@ def options_part() -> str:
             needed = field.default is dataclasses.MISSING
             default = "needed" if needed else "" if field.default is None else f"`{field.default}`"
             rows.append((f"`{name}`", default, literal(" ".join(notes.get(field.name, "").split()))))
-        command = kind.__name__.lower()
+        command = kebab(kind.__name__)
         text += [f"### throughtime {command}", "", literal(inspect.getdoc(kind) or ""), ""]
         text += [table(("option", "default", "meaning"), rows), ""]
     return "\n".join(text)
@@ -249,36 +256,10 @@ def option_notes(kind: type) -> dict[str, str]:
 
 
 def picture(task: Any, folder: Path, name: str) -> None:
-    """One trial of a task as a perfect subject answers it."""
+    """One trial of each main condition of a task, as a perfect subject answers it."""
     with style.context():
-        channels = len(task.input_names) + len(task.output_names)
-        one = style.figure(150.0, max(62.0, 6.0 * channels))
-        tt.plotting.trial(perfect_trial(task), one.add_subplot())
-        one.savefig(folder / f"{name}.svg", metadata={"Date": None})
-
-
-def perfect_trial(task: Any) -> xr.Dataset:
-    """Dataset of one noisy trial whose outputs are ideal."""
-    trials = jax.jit(jax.vmap(task.trial))(keys.trial_keys(keys.seed_key(0, "data"), "test", 0, 1))
-    outputs = jax.vmap(task.ideal)(trials)
-    single = jax.tree.map(lambda leaf: np.asarray(leaf)[None], trials)
-    record = EvaluationRecord(
-        dt=task.dt,
-        seeds=np.array([0]),
-        inputs=single.inputs,
-        targets=single.targets,
-        mask=single.mask,
-        valid=single.valid,
-        outputs=np.asarray(outputs)[None],
-        rates=np.zeros((*single.valid.shape, 1), np.float32),
-        states={},
-        epochs={epoch: np.stack(both, axis=-1) for epoch, both in single.epochs.items()},
-        conditions=single.conditions,
-        scores={},
-        input_names=tuple(task.input_names),
-        output_names=tuple(task.output_names),
-    )
-    return evaluation_dataset(record).isel(seed=0, trial=0)
+        drawn = tt.plotting.trials_by_condition(tt.results.example_trials(task))
+        drawn.savefig(folder / f"{name}.svg", metadata={"Date": None})
 
 
 def figures_part(folder: Path) -> str:

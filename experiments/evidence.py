@@ -1,121 +1,144 @@
-"""Which tasks a plain circuit learns by BPTT, and how fast: the committed record ``evidence/tasks.nc``.
+"""What the tasks demand, and that circuits learn them: the committed record ``evidence/tasks.nc``.
 
-Each task is trained with the same circuit and settings on ten seeds until its criterion. A task whose
-configuration and package version are in the record already is not run again, so the command can be stopped at
-any time and resumed; tasks still missing are named at the end.
+Of every task, at every value of the parameter that makes it harder (``task.hardest``):
 
-Usage: ``python experiments/evidence.py [--only TASK] [--limit MINUTES]``, or ``make evidence``.
+* *trained*: a leaky circuit trained by BPTT until the criterion, three seeds at the task's own value, two at
+  the others (``experiments/_task_settings.py`` has circuits and settings);
+* *ceiling*: untrained circuits of 128 units with gains of 0.8, 1.2 and 1.5, whose readout alone is fitted
+  (:func:`throughtime.reservoir_ceiling`).
+
+The task is demanding where all trained seeds meet the criterion and no untrained circuit does. Behaviour on
+held-out trials is kept for the signatures.
+
+What is in the record already, with an unchanged declaration, is not run again, so the command can be stopped
+at any time and resumed; what is still missing is named, in the record too. What the record says about each
+task goes to ``src/throughtime/tasks/measured.py``, where ``throughtime list tasks`` reads it.
+
+Usage: ``python experiments/evidence.py [--only TASK ...] [--part PART ...] [--limit MINUTES]`` with the parts
+``trained`` (every task as it is), ``ceiling`` and ``levels`` (the other values), or ``make evidence``.
 """
 
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import xarray as xr
+import jax
+from _task_record import Record, level_of
+from _task_settings import ELSEWHERE, SEEDS, declare
 
 import throughtime as tt
-from throughtime import atomic, config
+from throughtime import config
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "evidence" / "tasks.nc"
-SEEDS = tuple(range(10))
-BUDGET = 2000
-UNITS = {"updates": "1", "criterion_update": "1", "score": "1", "loss": "1", "status": "1", "seconds": "s"}
+MODULE = ROOT / "src" / "throughtime" / "tasks" / "measured.py"
+PARTS = ("trained", "ceiling", "levels")
+NUM_TRIALS = 512
+"""Held-out trials a seed whose behaviour is kept."""
 
 
-def declare(name: str) -> tuple[Any, Any, Any, dict[str, Any]]:
-    """Task, circuit, rule and settings of the evidence for one task."""
-    task = tt.tasks.make(name)
-    circuit = tt.circuits.for_task(task, num_units=64, recurrent=tt.circuits.Dense(gain=1.2), noise=0.05)
-    settings = {"num_updates": BUDGET, "batch_size": 64, "learning_rate": 1e-3, "clip": 1.0, "eval_every": 20}
-    return task, circuit, tt.rules.make("bptt"), settings
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """One measurement.
 
+    Attributes:
+        part: one of :data:`PARTS`; name: of the task; index: of the value of its hardest parameter.
+    """
 
-def identity(name: str) -> str:
-    """Hash of everything declared for one task."""
-    return config.sha256((*declare(name), SEEDS, tt.__version__))
+    part: str
+    name: str
+    index: int
 
+    @property
+    def task(self) -> Any:
+        """The task at this value."""
+        task = tt.tasks.make(self.name)
+        return dataclasses.replace(task, **{task.hardest.field: task.hardest.values[self.index]})
 
-def measure(name: str) -> xr.Dataset:
-    """Train one task on all seeds; variables (task, seed)."""
-    task, circuit, rule, settings = declare(name)
-    began = time.perf_counter()
-    run = tt.train(task, circuit, rule, seeds=SEEDS, test_trials=0, **settings)
-    seconds = time.perf_counter() - began
-    training = run.tree["training"].to_dataset()
-    last = {}
-    for measured in ("score", "loss"):
-        rows = training[measured].values
-        last[measured] = np.array([(row[np.isfinite(row)].tolist() or [np.nan])[-1] for row in rows])
-    columns = {
-        "updates": training["num_updates"].values,
-        "criterion_update": training["criterion_update"].values,
-        "status": training["status"].values,
-        **last,
-        "seconds": np.full(len(SEEDS), seconds / len(SEEDS)),
-    }
-    dims = ("task", "seed")
-    variables = {
-        key: (dims, np.asarray(value)[None], {"units": UNITS[key]}) for key, value in columns.items()
-    }
-    variables["status"][2].update(training["status"].attrs)
-    coordinates = {"task": [name], "seed": list(SEEDS), "config_sha256": ("task", [identity(name)])}
-    return xr.Dataset(variables, coordinates)
+    @property
+    def own(self) -> bool:
+        """Whether this is the task as it is by default."""
+        return bool(self.task == tt.tasks.make(self.name))
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Labels of the seeds."""
+        return SEEDS if self.own else ELSEWHERE
 
-def read() -> xr.Dataset | None:
-    """The record as it stands, without tasks whose declaration has changed."""
-    if not RECORD.exists():
-        return None
-    with xr.open_dataset(RECORD, engine="h5netcdf") as stored:
-        record = stored.load()
-    known = tt.tasks.names()
-    good = [
-        name for name in record["task"].values
-        if name in known and str(record["config_sha256"].sel(task=name).values) == identity(str(name))
-    ]  # fmt: skip
-    return record.sel(task=good) if good else None
-
-
-def main(only: str | None = None, limit: float = float("inf")) -> int:
-    """Run what is missing within ``limit`` minutes; 0 if every task is in the record."""
-    began = time.monotonic()
-    record = read()
-    for name in tt.tasks.names():
-        done = record is not None and name in record["task"].values
-        if done or (only is not None and name != only) or time.monotonic() - began > 60 * limit:
-            continue
-        print(f"{name} …", flush=True)
-        parts = [part for part in (record, measure(name)) if part is not None]
-        record = xr.concat(parts, "task", join="exact").sortby("task")
-        record.attrs = {"title": "Tasks learned by BPTT in a leaky circuit of 64 units", "form": "full"}
-        RECORD.parent.mkdir(exist_ok=True)
-        atomic.write_bytes(RECORD, bytes(record.to_netcdf(engine="h5netcdf")))
-    have = [] if record is None else [str(name) for name in record["task"].values]
-    for name in have:
-        row = record.sel(task=name)  # type: ignore[union-attr]
-        reached = (row["criterion_update"] >= 0).values
-        median = np.median(np.where(reached, row["criterion_update"], np.inf))
-        print(
-            f"{name:28s} {reached.sum()} of {reached.size} seeds reached the criterion, "
-            f"median update {median:g}, "
-            f"score {float(row['score'].median()):.3f}, {float(row['seconds'].mean()):.1f} s a seed"
+    @property
+    def identity(self) -> str:
+        """Hash of everything that determines it."""
+        given = {} if self.part == "ceiling" else declare(self.name, self.task)
+        rule, circuit = given.pop("rule", None), given.pop("circuit", None)
+        return config.sha256(
+            (self.part == "ceiling", self.task, circuit, rule, given, self.seeds, tt.__version__)
         )
-    missing = [name for name in tt.tasks.names() if name not in have]
+
+
+def cells(parts: tuple[str, ...] = PARTS, only: tuple[str, ...] = ()) -> list[Cell]:
+    """All measurements: first every task as it is, then ceilings, then the other values."""
+    found = []
+    for part in parts:
+        for name in only or tt.tasks.names():
+            for index in range(len(tt.tasks.make(name).hardest.values)):
+                cell = Cell(part, name, index)
+                if part == "ceiling" or cell.own == (part == "trained"):
+                    found.append(cell)
+    return found
+
+
+def measure(cell: Cell, record: Record) -> None:
+    """Run one cell and enter it."""
+    began = time.perf_counter()
+    if cell.part == "ceiling":
+        found = tt.reservoir_ceiling(cell.task)
+        record.ceiling(cell, found, time.perf_counter() - began)
+        return
+    declared = declare(cell.name, cell.task)
+    run = tt.train(
+        cell.task, declared.pop("circuit"), declared.pop("rule"), seeds=cell.seeds, test_trials=0, **declared
+    )
+    seconds = time.perf_counter() - began
+    record.training(cell, run, seconds, tt.evaluate(run, NUM_TRIALS))
+
+
+def main(only: tuple[str, ...] = (), parts: tuple[str, ...] = PARTS, limit: float = float("inf")) -> int:
+    """Run what is missing within ``limit`` minutes; 0 if nothing is missing."""
+    began = time.monotonic()
+    record = Record.read(RECORD, cells())
+    for cell in cells(parts, only):
+        if cell in record.found:
+            continue
+        if time.monotonic() - began > 60 * limit:
+            break
+        print(f"{cell.part} {cell.name} {level_of(cell)} …", flush=True)
+        measure(cell, record)
+        record.write(RECORD)
+        jax.clear_caches()  # hundreds of compiled programs exceed what one process may map
+        print("  " + record.line(cell), flush=True)
+    record.write(RECORD)
+    MODULE.write_text(record.module(), encoding="utf-8")
+    print(record.table())
+    missing = record.missing
     print("not run: " + ", ".join(missing) if missing else "nothing is missing.")
     return 1 if missing else 0
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--only", help="run this task alone")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument(
-        "--limit", type=float, default=float("inf"), help="start no task after so many minutes"
+        "--only", nargs="+", default=(), choices=tt.tasks.names(), metavar="TASK", help="these tasks alone"
+    )
+    parser.add_argument("--part", nargs="+", default=PARTS, choices=PARTS, help="these measurements alone")
+    parser.add_argument(
+        "--limit", type=float, default=float("inf"), help="start nothing after so many minutes"
     )
     options = parser.parse_args()
-    sys.exit(main(options.only, options.limit))
+    sys.exit(main(tuple(options.only), tuple(options.part), options.limit))

@@ -26,6 +26,7 @@ __all__ = [
     "load",
     "objectives",
     "plotting",
+    "reservoir_ceiling",
     "results",
     "rules",
     "tasks",
@@ -51,6 +52,7 @@ _NAMES = {
     "gradient": "throughtime.api",
     "compare": "throughtime.comparison",
     "compare_gradients": "throughtime.comparison",
+    "reservoir_ceiling": "throughtime.comparison",
     "load": "throughtime.results",
     "Run": "throughtime.results",
     "Trial": "throughtime.trial",
@@ -71,7 +73,7 @@ if TYPE_CHECKING:
         training,
     )
     from throughtime.api import evaluate, gradient, train
-    from throughtime.comparison import compare, compare_gradients
+    from throughtime.comparison import compare, compare_gradients, reservoir_ceiling
     from throughtime.frozen import FrozenArray
     from throughtime.results import Run, load
     from throughtime.trial import Trial

@@ -42,7 +42,7 @@ def train(
         settings: see :func:`throughtime.training.train`: ``seeds``, ``num_updates``, ``batch_size``,
             ``learning_rate``, ``objective``, ``optimizer``, ``clip``, ``stop``, ``eval_every``,
             ``log_every``, ``keep``, ``checkpoint``, ``init_seeds``, ``data_seeds``, ``rule_seeds``,
-            ``params``, ``carry_state``, ``progress``.
+            ``params``, ``carry_state``, ``curriculum``, ``progress``.
 
     Returns:
         a :class:`throughtime.results.Run`; its ``tree`` is an ``xarray.DataTree``.

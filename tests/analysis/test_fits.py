@@ -16,13 +16,47 @@ ACCURACY = SimpleNamespace(fit="accuracy", variables=(("level", "delay"), ("corr
 PSYCHOMETRIC = SimpleNamespace(
     fit="psychometric", variables=(("stimulus", "coherence"), ("choice", "choice"))
 )
+CIRCULAR = SimpleNamespace(fit="circular_error", variables=(("level", "delay"), ("error", "error")))
+MATCHES = ("matches", "hits", "repeated", "repeated_false_alarms", "new", "new_false_alarms")
+REPETITION = SimpleNamespace(fit="repetition", variables=tuple(zip(MATCHES, MATCHES, strict=True)))
+ITEMS = ("level", "targets", "hits", "lures", "false_alarms")
+DETECTION = SimpleNamespace(fit="detection", variables=tuple(zip(ITEMS, ITEMS, strict=True)))
+CATEGORY = SimpleNamespace(
+    fit="category", variables=(("distance", "distance"), ("same", "match"), ("choice", "choice"))
+)
+TIMING_BY = SimpleNamespace(fit="timing_by", variables=(*TIMING.variables, ("group", "prior")))
 RNG = np.random.default_rng(0)
 N = 512
 INTERVAL = RNG.uniform(400, 1400, N)
 COHERENCE = RNG.uniform(-1, 1, N)
 CASES = {
     "timing": (TIMING, {"produced_interval": 0.7 * INTERVAL}, {"target_interval": INTERVAL}),
+    "timing_by": (
+        TIMING_BY,
+        {"produced_interval": 0.7 * INTERVAL},
+        {"target_interval": INTERVAL, "prior": np.arange(N) % 3},
+    ),
     "accuracy": (ACCURACY, {"correct": INTERVAL < 900}, {"delay": INTERVAL}),
+    "circular_error": (CIRCULAR, {"error": COHERENCE}, {"delay": INTERVAL}),
+    "category": (
+        CATEGORY,
+        {"choice": COHERENCE > 0},
+        {"distance": np.arange(N) % 5, "match": np.arange(N) % 2},
+    ),
+    "detection": (
+        DETECTION,
+        {"hits": np.arange(N) % 3, "false_alarms": np.arange(N) % 2},
+        {"level": np.arange(N) % 4, "targets": np.full(N, 3), "lures": np.full(N, 3)},
+    ),
+    "repetition": (
+        REPETITION,
+        {
+            "hits": np.arange(N) % 2,
+            "repeated_false_alarms": np.arange(N) % 3 == 0,
+            "new_false_alarms": np.zeros(N),
+        },
+        {name: np.ones(N) for name in MATCHES[::2]},
+    ),
     "psychometric": (
         PSYCHOMETRIC,
         {"choice": RNG.random(N) < 0.5 + 0.45 * COHERENCE},

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -74,6 +75,16 @@ def test_every_setting_of_training_that_is_text_or_number_is_an_option() -> None
     assert asked <= set(Train.__dataclass_fields__)
 
 
+def test_a_curriculum_is_read_as_python_writes_it() -> None:
+    options = dataclasses.replace(
+        OPTIONS, curriculum="Shaping(delay, (500, U(500,1000)), Criterion(correct, at_least=0.9))"
+    )
+    until = tt.tasks.Criterion("correct", at_least=0.9)
+    wanted = tt.tasks.Shaping("delay", (500.0, tt.tasks.Uniform(500, 1000)), until)
+    assert settings_of(options)["curriculum"] == wanted
+    assert settings_of(dataclasses.replace(OPTIONS, curriculum="published"))["curriculum"] == "published"
+
+
 class Stop(Exception):
     pass
 
@@ -114,6 +125,7 @@ def test_settings_reach_training(asked: Callable[..., dict[str, Any]], tmp_path:
     assert found == {
         "clip": training.Clip(0.5, "block"),
         "seeds": (0, 3, 7),
+        "curriculum": None,
         "init_seeds": (5, 5, 5),
         "data_seeds": (4, 4, 4),
         "rule_seeds": (1, 2, 3),
@@ -194,7 +206,7 @@ def test_segments_of_a_rule(text: str, segment: object, asked: Callable[..., dic
 
 
 REFUSED = [
-    (["--task", "cue-set-og"], "unknown task 'cue-set-og'; did you mean 'cue-set-go'?"),
+    (["--task", "cue-set-og"], "unknown task 'cue-set-og'; did you mean 'cue-set-go'"),
     (["--task", "cue-set-go:beirann"], "no variant 'beirann'; use one of beiran, short, long"),
     (["--task", "cue-set-go", "--rule", "bpt"], "unknown rule 'bpt'; did you mean 'bptt'"),
     (
@@ -253,6 +265,15 @@ REFUSED = [
     (
         ["--task", "cue-set-go", "--recurrent", "sparse", "--recurrent.base", "Sprse()"],
         "Sparse(density, mask",
+    ),
+    (["--task", "cue-set-go", "--curriculum", "published"], "CueSetGo with these settings declares no"),
+    (
+        ["--task", "cue-set-go", "--curriculum", "Shaping(wait)"],
+        "--curriculum: expected published, or stages",
+    ),
+    (
+        ["--task", "cue-set-go", "--curriculum", "Shaping(wait, (10,), Criterion(corect, at_least=0.9))"],
+        "measure 'corect': expected one of",
     ),
     (["--task", "cue-set-go", "--keep", "10,x"], "--keep: expected updates such as 100,200; found '10,x'"),
 ]

@@ -159,6 +159,15 @@ def asked(monkeypatch):
     return calls
 
 
+def test_tuning_goes_through_the_stages_of_a_curriculum(asked):
+    until = tt.tasks.Criterion("correct", at_least=0.5)
+    shaping = tt.tasks.Shaping("interval", ((400.0, 500.0, 600.0),), until=until)
+    options = {"controls": False, "num_updates": 9, "eval_every": 3, "tune": True, "grid": (1e-3, 1e-2)}
+    tt.compare(TASK, CIRCUIT, ["rflo"], curriculum=shaping, **options)
+    for _, settings in (*asked["tuning"], *asked["runs"]):
+        assert (settings["curriculum"], settings["eval_every"]) == (shaping, 3)
+
+
 def test_tuning_is_the_same_for_every_rule_and_never_sees_the_seeds(asked, tmp_path):
     tree = tt.compare(
         TASK, CIRCUIT, ["rflo", ("moving", MOVING), "force"], seeds=range(3), tune=True,

@@ -61,6 +61,28 @@ def draw_states(ax):
     return plotting.state_space(principal, ax, names=list("abcd"), marks={"test": 1200.0})
 
 
+def circular():
+    """Angular errors that diffuse over the delay."""
+    delay = MEMORY["evaluation"]["delay"]
+    spread = np.sqrt(delay.values / 1e5) * np.random.default_rng(0).standard_normal(delay.shape)
+    return analysis.circular_error(delay, delay.copy(data=spread), num_bins=4)
+
+
+def matched(kind):
+    """Answers of a subject that errs now and then, as each fit takes them."""
+    rng, (rows, columns) = np.random.default_rng(0), MEMORY["evaluation"]["delay"].shape
+
+    def drawn(p):
+        return xr.DataArray(rng.binomial(2, p, (rows, columns)), dims=("seed", "trial"))
+
+    two = drawn(1.0)
+    if kind == "category":
+        return analysis.category(drawn(0.5), drawn(0.5).clip(max=1), drawn(0.5).clip(max=1))
+    if kind == "detection":
+        return analysis.detection(drawn(0.5), two, drawn(0.9), two, drawn(0.2))
+    return analysis.repetition(two, drawn(0.9), two, drawn(0.4), two, drawn(0.1))
+
+
 PANELS = {
     "loss": lambda ax: plotting.learning_curve(TIMING["training"].to_dataset(), ax),
     "score": lambda ax: plotting.learning_curve(
@@ -74,6 +96,10 @@ PANELS = {
     "traces": lambda ax: plotting.aligned_traces(
         means()[0].isel(unit=0), means()[2], ax, threshold=1.0, event="Set"
     ),
+    "category": lambda ax: plotting.category(matched("category"), ax),
+    "detection": lambda ax: plotting.detection(matched("detection"), ax),
+    "repetition": lambda ax: plotting.repetition(matched("repetition"), ax),
+    "angles": lambda ax: plotting.circular_error(circular(), ax),
     "accuracy": lambda ax: plotting.accuracy(
         analysis.accuracy(MEMORY["evaluation"]["delay"], MEMORY["behaviour"]["correct"], num_bins=4),
         ax,

@@ -26,18 +26,65 @@ SEVEN = {
     for count in range(8)
 }
 
+SHOWN = {
+    "test_1": dict.fromkeys(range(8), 1 / 8),
+    "test_2": {-1: 1 / 4, **dict.fromkeys(range(8), 3 / 32)},
+    "test_3": {-1: 1 / 2, **dict.fromkeys(range(8), 1 / 16)},
+}
+REPEATS = {0: 11 / 16, 1: 1 / 4, 2: 1 / 16}
+EIGHT = dict.fromkeys(range(8), 1 / 8)
+TEN = {(2 * index + 1) * math.pi / 10: 1 / 10 for index in range(10)}
+APART = {steps * math.pi / 5: p for steps, p in enumerate((0.1, 0.2, 0.2, 0.2, 0.2, 0.1))}
+
 CASES = (
+    Case(
+        "abba",
+        SHOWN
+        | {"sample": EIGHT, "match_position": dict.fromkeys(range(4), 1 / 4), "matches": {0: 1 / 4, 1: 3 / 4}}
+        | {"repeated": REPEATS, "new": REPEATS},
+    ),
     Case("add-task", {"delay": {180.0: 1.0}}),
     Case("adding-problem"),
     Case("copy-memory", {"delay": {1000.0: 1.0}}),
     Case("cue-set-go"),
+    Case(
+        "delayed-match-to-category",
+        {"sample_direction": TEN, "test_direction": TEN, "sample_category": EVEN, "test_category": EVEN}
+        | {"angular_distance": APART, "match": EVEN},
+    ),
     Case("delayed-match-to-sample", {"sample": EVEN, "test": EVEN, "match": EVEN}),
+    Case(
+        "delayed-paired-association",
+        {"sample": EVEN, "test": {2: 0.5, 3: 0.5}, "pair": dict.fromkeys(range(4), 1 / 4)},
+    ),
+    Case(
+        "dual-delayed-match",
+        dict.fromkeys(("sample_1", "sample_2", "test_1", "test_2", "uncued_1", "uncued_2"), EIGHT)
+        | {name: {1: 0.5, 2: 0.5} for name in ("cued_1", "cued_2")}
+        | dict.fromkeys(("match_1", "match_2", "switch"), EVEN),
+    ),
     Case(
         "evidence-accumulation",
         {"right": SEVEN, "difference": {2 * count - 7: p for count, p in SEVEN.items()}}
         | {f"cue_{place}": EVEN for place in range(1, 8)},
     ),
+    Case("interval-comparison"),
+    Case("interval-discrimination"),
+    Case("interval-production"),
+    Case(
+        "ready-set-go",
+        {
+            "prior": {0: 0.5, 2: 0.5},
+            "gain": {1.0: 1.0},
+            "interval": {800.0: 0.2}
+            | dict.fromkeys((480.0, 560.0, 640.0, 720.0, 900.0, 1000.0, 1100.0, 1200.0), 0.1),
+        },
+    ),
     Case("mimic-task", {"memory": {20.0: 1.0}}),
+    Case("delayed-anti-response"),
+    Case("multitask", {"task": {k: (5 if k in (8, 9) else 1) / 28 for k in range(20)}}),
+    Case("yang-tasks", {"ring": EVEN}),
+    Case("delayed-response"),
     Case("delayed-pulse", {"delay": {1000.0: 1.0}, "perturbation": {0.0: 1.0}}),
     Case("sine-generation", {"target_period": {800.0: 1.0}}),
 )

@@ -13,6 +13,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from throughtime.analysis._accuracy import accuracy
     from throughtime.analysis._align import align, warp
+    from throughtime.analysis._category import category
+    from throughtime.analysis._circular_error import circular_error
+    from throughtime.analysis._detection import detection
     from throughtime.analysis._dimensionality import dimensionality
     from throughtime.analysis._gradient_comparison import (
         feedback_alignment,
@@ -24,12 +27,17 @@ if TYPE_CHECKING:
     from throughtime.analysis._levels import example_seed, levels
     from throughtime.analysis._pca import pca
     from throughtime.analysis._psychometric import psychometric
+    from throughtime.analysis._repetition import repetition
     from throughtime.analysis._scaling_index import scaling_index
     from throughtime.analysis._timing import timing
+    from throughtime.analysis._timing_by import timing_by
 
 _MEMBERS = {
     "accuracy": "_accuracy",
     "align": "_align",
+    "category": "_category",
+    "circular_error": "_circular_error",
+    "detection": "_detection",
     "dimensionality": "_dimensionality",
     "example_seed": "_levels",
     "feedback_alignment": "_gradient_comparison",
@@ -40,14 +48,19 @@ _MEMBERS = {
     "one_step_change": "_gradient_comparison",
     "pca": "_pca",
     "psychometric": "_psychometric",
+    "repetition": "_repetition",
     "scaling_index": "_scaling_index",
     "timing": "_timing",
+    "timing_by": "_timing_by",
     "warp": "_align",
 }
 
 __all__ = [
     "accuracy",
     "align",
+    "category",
+    "circular_error",
+    "detection",
     "dimensionality",
     "example_seed",
     "feedback_alignment",
@@ -58,8 +71,10 @@ __all__ = [
     "one_step_change",
     "pca",
     "psychometric",
+    "repetition",
     "scaling_index",
     "timing",
+    "timing_by",
     "warp",
 ]
 

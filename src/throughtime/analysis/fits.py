@@ -8,8 +8,13 @@ from typing import Any, Protocol
 import numpy as np
 
 from throughtime.analysis.arrays import accuracy as _accuracy
+from throughtime.analysis.arrays import category as _category
+from throughtime.analysis.arrays import circular_error as _circular_error
+from throughtime.analysis.arrays import detection as _detection
 from throughtime.analysis.arrays import psychometric as _psychometric
+from throughtime.analysis.arrays import repetition as _repetition
 from throughtime.analysis.arrays import timing as _timing
+from throughtime.analysis.arrays import timing_by as _timing_by
 from throughtime.analysis.arrays.levels import NUM_BINS, bin_edges
 
 
@@ -43,6 +48,15 @@ def _fit_timing(interval: np.ndarray, produced: np.ndarray) -> dict[str, float]:
     return {name: float(getattr(result, name)) for name in names}
 
 
+def _fit_timing_by(interval: np.ndarray, produced: np.ndarray, group: np.ndarray) -> dict[str, float]:
+    use = np.isfinite(interval) & (interval > 0) & np.isfinite(group)
+    interval, group = interval[use], group[use]
+    produced = np.where(np.isfinite(produced[use]), produced[use], np.nan)
+    result = _timing_by.estimate(interval, produced, group, _timing_by.ordered(interval, group))
+    names = ("slope", "lowest_slope", "highest_slope", "shared_difference", "inside", "fraction_missing")
+    return {name: float(getattr(result, name)) for name in names}
+
+
 def _fit_accuracy(level: np.ndarray, correct: np.ndarray) -> dict[str, float]:
     use = np.isfinite(level) & np.isfinite(correct)
     result = _accuracy.estimate(level[use], correct[use], _edges(level[use]))
@@ -55,6 +69,61 @@ def _fit_psychometric(stimulus: np.ndarray, choice: np.ndarray) -> dict[str, flo
     return {name: getattr(result, name) for name in _psychometric.PARAMETERS}
 
 
+def _fit_category(distance: np.ndarray, same: np.ndarray, choice: np.ndarray) -> dict[str, float]:
+    distance, same, choice = _finite(distance, same, choice)
+    result = _category.estimate(distance, same, choice, edges=_edges(distance))
+    return {"category_effect": result.category_effect, "distance_effect": result.distance_effect}
+
+
+def _fit_detection(
+    level: np.ndarray, targets: np.ndarray, hits: np.ndarray, lures: np.ndarray, false_alarms: np.ndarray
+) -> dict[str, float]:
+    level, *counts = _finite(level, targets, hits, lures, false_alarms)
+    result = _detection.estimate(level, *counts, edges=_edges(level))
+    return {
+        "hit_rate": result.overall_hit_rate,
+        "false_alarm_rate": result.overall_false_alarm_rate,
+        "d_prime": result.overall_d_prime,
+        "bias": result.overall_bias,
+        "worst_d_prime": result.worst_d_prime,
+    }
+
+
+def _fit_repetition(
+    matches: np.ndarray,
+    hits: np.ndarray,
+    repeated: np.ndarray,
+    repeated_false_alarms: np.ndarray,
+    new: np.ndarray,
+    new_false_alarms: np.ndarray,
+) -> dict[str, float]:
+    counts = _finite(matches, hits, repeated, repeated_false_alarms, new, new_false_alarms)
+    result = _repetition.estimate(*counts)
+    names = (
+        "hit_rate", "repeated_rate", "new_rate", "repetition_effect", "repeated_d_prime", "new_d_prime",
+    )  # fmt: skip
+    return {name: getattr(result, name) for name in names}
+
+
+def _finite(*arrays: np.ndarray) -> list[np.ndarray]:
+    """The trials in which every array is finite."""
+    use = np.all([np.isfinite(array) for array in arrays], axis=0)
+    return [array[use] for array in arrays]
+
+
+def _fit_circular_error(level: np.ndarray, error: np.ndarray) -> dict[str, float]:
+    use = np.isfinite(level)
+    level, error = level[use], np.where(np.isfinite(error[use]), error[use], np.nan)
+    result = _circular_error.estimate(level, error, _edges(level))
+    return {
+        "slope": result.slope,
+        "intercept": result.intercept,
+        "sd": result.overall_sd,
+        "bias": result.bias,
+        "fraction_missing": result.fraction_missing,
+    }
+
+
 def _edges(values: np.ndarray) -> np.ndarray:
     return bin_edges(values, NUM_BINS) if values.size else np.empty(0)
 
@@ -62,8 +131,16 @@ def _edges(values: np.ndarray) -> np.ndarray:
 # name -> (function, arguments)
 FITS: dict[str, tuple[Callable[..., dict[str, float]], tuple[str, ...]]] = {
     "timing": (_fit_timing, ("interval", "produced")),
+    "timing_by": (_fit_timing_by, ("interval", "produced", "group")),
     "accuracy": (_fit_accuracy, ("level", "correct")),
+    "circular_error": (_fit_circular_error, ("level", "error")),
     "psychometric": (_fit_psychometric, ("stimulus", "choice")),
+    "category": (_fit_category, ("distance", "same", "choice")),
+    "detection": (_fit_detection, ("level", "targets", "hits", "lures", "false_alarms")),
+    "repetition": (
+        _fit_repetition,
+        ("matches", "hits", "repeated", "repeated_false_alarms", "new", "new_false_alarms"),
+    ),
 }
 
 
@@ -74,15 +151,25 @@ def fit(signature: Signature, scores: Mapping[str, Any], conditions: Mapping[str
     produced, every choice the same, a diverged run) is NaN, never an exception: training goes on. The
     functions of :mod:`throughtime.analysis` refuse such data instead.
 
-    ===============  ============================  ==================================================
-    ``fit``          arguments                     parameters
-    ===============  ============================  ==================================================
-    ``timing``       interval, produced (ms)       slope, intercept, indifference, bias, variance, rmse,
-                                                   weber_fraction, sd_intercept, sd_slope, beta,
-                                                   fraction_missing
-    ``accuracy``     level, correct                overall, worst (level)
-    ``psychometric`` stimulus, choice (0 or 1)     mu, sigma, guess, lapse
-    ===============  ============================  ==================================================
+    ==================  ============================  ==================================================
+    ``fit``             arguments                     parameters
+    ==================  ============================  ==================================================
+    ``timing``          interval, produced (ms)       slope, intercept, indifference, bias, variance, rmse,
+                                                      weber_fraction, sd_intercept, sd_slope, beta,
+                                                      fraction_missing
+    ``timing_by``       interval, produced (ms),      slope (within groups), lowest_slope, highest_slope,
+                        group                         shared_difference (ms), inside, fraction_missing
+    ``accuracy``        level, correct                overall, worst (level)
+    ``circular_error``  level, error (rad)            slope and intercept of the variance (rad²), sd,
+                                                      bias (rad), fraction_missing
+    ``psychometric``    stimulus, choice (0 or 1)     mu, sigma, guess, lapse
+    ``category``        distance, same, choice        category_effect, distance_effect
+    ``detection``       level, targets, hits, lures,  hit_rate, false_alarm_rate, d_prime, bias,
+                        false_alarms (counts)         worst_d_prime (level)
+    ``repetition``      matches, hits, repeated,      hit_rate, repeated_rate, new_rate, repetition_effect,
+                        repeated_false_alarms, new,   repeated_d_prime, new_d_prime
+                        new_false_alarms (counts)
+    ==================  ============================  ==================================================
 
     Args:
         signature: with ``fit`` and ``variables``.

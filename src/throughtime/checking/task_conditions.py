@@ -46,7 +46,8 @@ def conditions(task: Task, probabilities: Mapping[str, Mapping[Any, float]] | No
     for wanted in task.criterion:
         if wanted.group:
             counts = np.unique(np.stack([drawn[g] for g in wanted.group]), axis=1, return_counts=True)[1]
-            rarest = counts.min() / num_trials(task) * wanted.trials
+            fewest = counts.min() + 3 * np.sqrt(counts.min())  # what chance may have left out
+            rarest = fewest / num_trials(task) * wanted.trials
             require(rarest >= 80, f"{wanted.measure}: about {rarest:.0f} trials of the rarest group, not 100")
 
 

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import throughtime.runtime  # noqa: F401  (settings JAX reads when it is imported, so before tasks)
 from throughtime import circuits, objectives, registry, rules, tasks
+from throughtime.cli import values
 from throughtime.cli.errors import Refusal
 from throughtime.cli.given import option, read
+from throughtime.training.shaping import PUBLISHED
 
 if TYPE_CHECKING:
     from throughtime.circuits import Circuit
@@ -17,8 +19,8 @@ if TYPE_CHECKING:
     from throughtime.tasks import Task
 
 
-def task(named: str, fields: Mapping[str, str]) -> Task:
-    """A task from ``NAME`` or ``NAME:VARIANT``.
+def task(named: str, fields: Mapping[str, str], given_as: str = "--task") -> Task:
+    """A task from ``NAME`` or ``NAME:VARIANT``; ``given_as`` is the option for messages.
 
     Raises:
         Refusal: for a variant or field there is not.
@@ -31,9 +33,38 @@ def task(named: str, fields: Mapping[str, str]) -> Task:
     name, colon, variant = named.partition(":")
     kind = tasks.get(name)
     if colon and variant not in kind.variants:
-        hint = f"use one of {', '.join(kind.variants)}" if kind.variants else f"use --task {name}"
-        raise Refusal(f"--task: {name} has no variant {variant!r}; {hint}.")
+        hint = f"use one of {', '.join(kind.variants)}" if kind.variants else f"use {given_as} {name}"
+        raise Refusal(f"{given_as}: {name} has no variant {variant!r}; {hint}.")
     return tasks.make(name, variant or None, **read(kind, "task", fields, f"throughtime list tasks {name}"))
+
+
+def curriculum(text: str | None) -> Any:
+    """What ``--curriculum`` asks for: None, ``"published"`` or a shaping.
+
+    Raises:
+        Refusal: for a text that is none of these.
+        ValueError: for a shaping that cannot be.
+
+    Example:
+        >>> curriculum("Shaping(delay, (500, U(500,1000)), Criterion(correct, at_least=0.9))").values
+        (500.0, Uniform(500, 1000))
+    """
+    if text is None or text == PUBLISHED:
+        return text
+    try:
+        made = values.parse(
+            text, tasks.Shaping | tasks.Criterion | tasks.Uniform | tasks.TruncatedExponential
+        )
+    except values.NotAValue as error:
+        made, reason = None, str(error)
+    else:
+        reason = ""
+    if not isinstance(made, tasks.Shaping):
+        raise Refusal(
+            "--curriculum: expected published, or stages such as Shaping(delay, (500, 1000), "
+            f"Criterion(correct, at_least=0.9)), found {text!r}{reason}."
+        )
+    return made
 
 
 def rule(name: str, fields: Mapping[str, str]) -> Rule:

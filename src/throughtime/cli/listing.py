@@ -6,7 +6,7 @@ import ast
 import dataclasses
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,11 +88,35 @@ def _tasks() -> list[str]:
             "outputs": ", ".join(task.output_names),
             "duration": f"at most {task.duration:g} ms in bins of {task.dt:g} ms",
             "criterion": ", ".join(bounds),
+            "demanding": _demands(task),
             "variants": ", ".join(kind.variants) or "none",
             "reference": kind.reference,
         }
         blocks.append(_block(name, kind, details))
     return blocks
+
+
+def _demands(task: Any) -> str:
+    """Where recurrent weights must learn, and what untrained ones reach."""
+    from throughtime.tasks import durations
+
+    if task.hardest is None or not task.measured:
+        return "not measured"
+
+    def shown(values: Iterable[Any]) -> str:
+        return ", ".join(map(durations.show, values))
+
+    unit = "" if task.hardest.unit == "1" else f" {task.hardest.unit}"
+    ceilings = [
+        f"{'?' if found.ceiling is None else f'{found.ceiling:.2g}'} at {durations.show(value)}"
+        for value, found in zip(task.hardest.values, task.measured, strict=False)
+    ]
+    where = (
+        f"{task.hardest.field} {shown(task.demanding)}{unit}"
+        if task.demanding
+        else "nowhere that was measured"
+    )
+    return f"{where}; with a fitted readout alone, {task.criterion[0].measure} reaches {', '.join(ceilings)}"
 
 
 def _rules() -> list[str]:

@@ -12,6 +12,7 @@ from tyro.conf import Positional, arg, subcommand
 from throughtime.cli import given
 from throughtime.cli.given import Given
 from throughtime.cli.train_options import Compare, Train
+from throughtime.registry import kebab
 
 DESCRIPTION = """Train recurrent circuits on tasks of systems neuroscience, and look at what they learned.
 
@@ -81,6 +82,34 @@ class Show:
         from throughtime.cli.show import show
 
         return show(self)
+
+
+@dataclass(frozen=True)
+class ShowTask:
+    """Draw a task: one trial of each condition, its inputs, targets and the outputs of a perfect subject.
+
+    --task.FIELD VALUE changes the task, such as --task.delay 4000."""
+
+    task: Annotated[Positional[str], arg(metavar="NAME[:VARIANT]")]
+    """Task, with one of its published settings if wanted: see throughtime list tasks."""
+    variant: Annotated[str | None, arg(metavar="NAME")] = None
+    """The published settings, in place of :VARIANT."""
+    by: Annotated[str | None, arg(metavar="A,B,…")] = None
+    """Conditions to show trials by; the main ones by default."""
+    most: int = 8
+    """Trials at most."""
+    seed: int = 0
+    """Seed of the trials."""
+    out: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Picture, as .png, .svg or .pdf; by default NAME.png here."""
+
+    objects: ClassVar[tuple[str, ...]] = ("task",)
+
+    def run(self, given: Given, words: list[str]) -> int:
+        """Draw it and print the path."""
+        from throughtime.cli.show_task import show_task
+
+        return show_task(self, given)
 
 
 @dataclass(frozen=True)
@@ -193,13 +222,14 @@ class Check:
         return check(self)
 
 
-Command = List | Train | Compare | Evaluate | Show | Export | Run | Figure | Audit | Check
+Command = List | Train | Compare | Evaluate | Show | ShowTask | Export | Run | Figure | Audit | Check
 COMMANDS: Any = (
     Annotated[List, subcommand("list")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Compare, subcommand("compare")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Show, subcommand("show")]
+    | Annotated[ShowTask, subcommand("show-task")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Run, subcommand("run")]
     | Annotated[Figure, subcommand("figure")]
@@ -228,5 +258,5 @@ def parse(words: list[str]) -> tuple[Command, Given]:
         args=rest,
         config=(tyro.conf.FlagCreatePairsOff,),
     )
-    given.refuse_others(type(command).__name__.lower(), fields, command.objects)
+    given.refuse_others(kebab(type(command).__name__), fields, command.objects)
     return command, fields

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from throughtime import config, training
 from throughtime.cli import build, given, output
 from throughtime.cli.errors import Refusal
-from throughtime.training import settings
+from throughtime.training import settings, shaping
 from throughtime.training.plan import Clip
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ def train(options: Train, fields: Given, words: list[str]) -> int:
     rule = build.rule(options.rule, fields.get("rule", {}))
     settings.check_carry(options.carry_state, circuit)
     settings.check_trained(rule, circuit)
+    shaping.resolve(task, wishes["curriculum"])
     output.check_suffix(options.out)
     output.check_folder(options.out, "--out")
     _check_checkpoint(options)
@@ -111,6 +112,7 @@ def settings_of(options: Training) -> dict[str, Any]:
     if options.keep is not None:
         kept = numbers("--keep", options.keep, "updates such as 100,200")
         wishes["keep"] = (kept,) if isinstance(kept, int) else kept
+    wishes["curriculum"] = build.curriculum(options.curriculum)
     wishes["clip"] = None if options.clip is None else Clip(options.clip, options.clip_by)
     return wishes
 

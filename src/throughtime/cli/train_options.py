@@ -70,6 +70,9 @@ class Training:
     """One norm over all parameters, each parameter array by its own, or number by number."""
     carry_state: bool = False
     """Start each trial in the state in which the one before it ended."""
+    curriculum: Annotated[str | None, arg(metavar="published|Shaping(…)")] = None
+    """Easier versions of the task first: published, as the task declares it; or stages of your own, such as
+    "Shaping(delay, (500, 1000), Criterion(correct, at_least=0.9))"."""
     stop: Literal["criterion", "budget"] = "criterion"
     """End when every seed meets the task's criterion, or when the budget is spent."""
     eval_every: int = 100

@@ -74,7 +74,9 @@ class Study:
             )
             dropped = ("init_seeds", "data_seeds", "rule_seeds", "keep")
             settings = {key: value for key, value in settings.items() if key not in dropped}
-            settings |= {"stop": "budget", "eval_every": settings["num_updates"]}
+            settings["stop"] = "budget"
+            if settings.get("curriculum") is None:  # whose stages end at evaluations
+                settings["eval_every"] = settings["num_updates"]
             record = training.train(
                 self.task,
                 self.circuit,

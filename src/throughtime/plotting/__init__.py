@@ -5,30 +5,40 @@ Panels compute no statistics and read no files: :mod:`throughtime.analysis` make
 """
 
 from throughtime.plotting import marks, style
+from throughtime.plotting.angles import circular_error
 from throughtime.plotting.behaviour import accuracy, produced_interval, timing_variability
 from throughtime.plotting.comparison import final_values, learning_curves
 from throughtime.plotting.conditions import aligned_traces, rescaled_rate, scaling_indices
+from throughtime.plotting.examples import trials_by_condition
 from throughtime.plotting.gradients import gradient_norms
 from throughtime.plotting.lags import cost_by_steps, score_by_lag
+from throughtime.plotting.matching import category, detection, repetition
+from throughtime.plotting.priors import timing_by
 from throughtime.plotting.training import learning_curve
 from throughtime.plotting.trials import sorted_rates, state_space, trial
 
 __all__ = [
     "accuracy",
     "aligned_traces",
+    "category",
+    "circular_error",
     "cost_by_steps",
+    "detection",
     "final_values",
     "gradient_norms",
     "learning_curve",
     "learning_curves",
     "marks",
     "produced_interval",
+    "repetition",
     "rescaled_rate",
     "scaling_indices",
     "score_by_lag",
     "sorted_rates",
     "state_space",
     "style",
+    "timing_by",
     "timing_variability",
     "trial",
+    "trials_by_condition",
 ]

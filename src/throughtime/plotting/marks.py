@@ -13,6 +13,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, LogFormatterSciNotati
 
 from throughtime.plotting import style
 
+LETTER_MM = 1.2
+"""Width of a letter in the names of epochs."""
+
 
 def axis_label(array: xr.DataArray, name: str | None = None) -> str:
     """Long name and units of an array, as an axis is labelled.
@@ -42,28 +45,46 @@ def labels(coordinate: xr.DataArray) -> list[str]:
 
 
 def epochs(
-    dataset: xr.Dataset, ax: Axes, *, skip: tuple[str, ...] = ("trial",), min_label: float = 0.09
+    dataset: xr.Dataset,
+    ax: Axes,
+    *,
+    skip: tuple[str, ...] = ("trial",),
+    min_label: float = 0.09,
+    width_mm: float | None = None,
 ) -> None:
-    """Shade every other epoch of one trial, in the order of their onsets, and name each above the axes.
+    """Shade every other epoch of one trial, in the order of their onsets, and name them above the axes.
+
+    Epochs as long as the trial are neither shaded nor named. Of two names that would overlap, that of the
+    shorter epoch is written.
 
     Args:
         dataset: ``epoch_onset`` and ``epoch_offset`` (epoch,) ms, with the labelled coordinate ``epoch``.
         skip: epochs not shown. min_label: share of the time axis below which an epoch is not named.
+        width_mm: of the axes; where it is given, an epoch is named where its name fits, and ``min_label``
+            does not count.
     """
     low, high = ax.get_xlim()
     onset, offset = dataset["epoch_onset"].values, dataset["epoch_offset"].values
-    shown = 0
-    named = zip(labels(dataset["epoch"]), onset, offset, strict=True)
-    for name, begin, end in sorted(named, key=lambda epoch: epoch[1:]):
-        if name in skip or not np.isfinite([begin, end]).all():
-            continue
-        if shown % 2:
-            ax.axvspan(begin, end, color=style.SHADE, lw=0, zorder=-5)
-        shown += 1
-        if (end - begin) >= min_label * (high - low):
+    named = [
+        (name, begin, end)
+        for name, begin, end in zip(labels(dataset["epoch"]), onset, offset, strict=True)
+        if name not in skip
+        and np.isfinite([begin, end]).all()
+        and (begin, end) != (np.nanmin(onset), np.nanmax(offset))
+    ]
+    for _, begin, end in sorted(named, key=lambda epoch: epoch[1:])[1::2]:
+        ax.axvspan(begin, end, color=style.SHADE, lw=0, zorder=-5)
+    taken: list[tuple[float, float]] = []
+    for name, begin, end in sorted(named, key=lambda epoch: epoch[2] - epoch[1]):
+        width = LETTER_MM * len(name) / (width_mm or style.COLUMN_MM) * (high - low)
+        least = min_label * (high - low) if width_mm is None else width
+        middle = (max(begin, low) + min(end, high)) / 2
+        place = (middle - width / 2, middle + width / 2)
+        if end - begin >= least and not any(place[0] < last and first < place[1] for first, last in taken):
+            taken.append(place)
             ax.text(
-                (max(begin, low) + min(end, high)) / 2, 1.01, name, transform=ax.get_xaxis_transform(),
-                ha="center", va="bottom", fontsize=6, color=style.GREY,
+                middle, 1.01, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=6,
+                color=style.GREY,
             )  # fmt: skip
 
 

@@ -27,6 +27,9 @@ SEQUENTIAL: Colormap = LinearSegmentedColormap.from_list(
 )
 RATE: Colormap = mpl.colormaps["viridis"]
 SIGNED_RATE: Colormap = mpl.colormaps["RdBu_r"]
+# Channels of a trial as images, in the colours of their lines; 0 shows what is behind.
+INPUTS: Colormap = LinearSegmentedColormap.from_list("inputs", ["#22222200", "#222222FF"])
+OUTPUTS: Colormap = LinearSegmentedColormap.from_list("outputs", ["#00558A00", "#00558AFF"])
 
 RC: Any = {
     "font.family": "sans-serif",

@@ -10,7 +10,11 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from throughtime.plotting import style
+from throughtime.plotting.channels import IMAGE, image, rows, span, surround
 from throughtime.plotting.marks import axis_label, epochs, labels
+
+NOISE = 0.3
+"""Inputs no larger than this share of the outputs are not blown up."""
 
 
 def trial(
@@ -19,19 +23,26 @@ def trial(
     *,
     title: str | None = None,
     output_range: tuple[float, float] | None = None,
+    input_range: tuple[float, float] | None = None,
+    time_range: tuple[float, float] | None = None,
     name_channels: bool = True,
+    width_mm: float | None = None,
 ) -> Axes:
     """Inputs, target and output of one trial against time, one row a channel, epochs shaded.
 
     Inputs share one scale; so do the outputs, whose axis is labelled. Targets are dashed, and drawn only
-    where the loss counts them.
+    where the loss counts them. Eight or more channels of one kind, such as the units of a ring, are one
+    image, from the first below to the last above; there a dashed line surrounds where the target is high.
 
     Args:
         evaluation: one trial: ``inputs`` (time, input), ``targets``, ``outputs`` and ``mask`` (time,
             output), ``valid`` (time,), ``epoch_onset`` and ``epoch_offset`` (epoch,).
         ax: axes to draw in. title: above the names of the epochs.
-        output_range: of each output row, to make several trials alike; that of the data if not given.
+        output_range, input_range: of all outputs and inputs, to make several trials alike; those of the data
+            if not given.
+        time_range: of the time axis, ms; the trial if not given.
         name_channels: write the names of the channels.
+        width_mm: of the axes, if known: epochs too short for their names then have none.
 
     Returns:
         ``ax``.
@@ -39,22 +50,28 @@ def trial(
     valid = evaluation["valid"].values.astype(bool)
     time = evaluation["time"].values[valid]
     half = (time[1] - time[0]) / 2
-    ax.set_xlim(time[0] - half, time[-1] + half)
+    ax.set_xlim(time_range or (time[0] - half, time[-1] + half))
     inputs = evaluation["inputs"].transpose("time", "input").values[valid]
     outputs = evaluation["outputs"].transpose("time", "output").values[valid]
     mask = evaluation["mask"].transpose("time", "output").values[valid]
     targets = np.where(mask > 0, evaluation["targets"].transpose("time", "output").values[valid], np.nan)
 
-    low, high = output_range or (
-        min(0.0, float(np.nanmin([outputs, targets]))),
-        max(1e-9, float(np.nanmax([outputs, targets]))),
-    )
+    low, high = output_range or span(outputs, targets)
     size = high - low
     step = _round_scale(max(high, -low))
     marks = [value for value in (-step, 0.0, step) if low - 0.01 * size <= value <= high + 0.01 * size]
-    top, ticks, tick_labels = 0.0, [], []
-    for k, name in enumerate(labels(evaluation["output"])):
-        base = top - low
+    top = 0.0
+    ticks: list[float] = []
+    tick_labels: list[str] = []
+    named: list[tuple[float, str]] = []
+    for name, members in rows(labels(evaluation["output"])):
+        if len(members) > 1:
+            place = image(ax, time, outputs[:, members], (low, high), top, IMAGE * size, style.OUTPUTS)
+            surround(ax, time, targets[:, members], (low, high), place)
+            named.append((sum(place) / 2, name))
+            top = place[1] + 0.25 * size
+            continue
+        base, k = top - low, members[0]
         ax.axhline(base, color=style.FAINT, lw=0.4, zorder=0)
         ax.plot(time, base + targets[:, k], color=style.INK, lw=0.9, ls=(0, (3, 1.5)), zorder=3)
         ax.plot(time, base + outputs[:, k], color=style.BLUE, lw=1.2, zorder=2)
@@ -62,28 +79,34 @@ def trial(
         tick_labels += [f"{value:g}".replace("-", "−") for value in marks]
         top = base + high + 0.25 * size
         if name_channels:
+            early = outputs[: max(1, len(outputs) // 5), k]
+            crowded = early.max() > high - 0.4 * size
             ax.text(
-                0.015,
-                base + high,
-                name,
-                transform=ax.get_yaxis_transform(),
-                va="top",
-                fontsize=6.5,
-                color=style.BLUE,
-            )
-    last = ticks[-1]
-    scale = max(float(np.abs(inputs).max()), 1e-9)
-    for k, name in reversed(list(enumerate(labels(evaluation["input"])))):
-        ax.plot(time, top + 0.32 * size * inputs[:, k] / scale, color=style.GREY, lw=0.9)
-        ticks.append(top)
-        tick_labels.append(name if name_channels else "")
+                0.015, base + (early.min() - 0.08 * size if crowded else high), name, va="top", fontsize=6.5,
+                transform=ax.get_yaxis_transform(), color=style.BLUE,
+            )  # fmt: skip
+    numbered = len(ticks)
+    extent = input_range or span(inputs)
+    scale = max(*np.abs(extent), NOISE * max(high, -low))
+    top += 0.15 * size
+    for name, members in reversed(rows(labels(evaluation["input"]))):
+        if len(members) > 1:
+            place = image(ax, time, inputs[:, members], extent, top, IMAGE * size, style.INPUTS)
+            named.append((sum(place) / 2, name))
+            top = place[1] + 0.14 * size
+            continue
+        ax.plot(time, top + 0.32 * size * inputs[:, members[0]] / scale, color=style.GREY, lw=0.9)
+        named.append((top, name))
         top += 0.46 * size
     ax.set_ylim(-0.08 * size, top)
-    ax.set_yticks(ticks, tick_labels)
-    for line in ax.yaxis.get_ticklines()[2 * ticks.index(last) + 2 :]:
+    places, names = ([one[part] for one in named] for part in (0, 1))
+    ax.set_yticks([*ticks, *places], [*tick_labels, *(names if name_channels else [""] * len(names))])
+    for line in ax.yaxis.get_ticklines()[2 * numbered :]:
         line.set_visible(False)
-    ax.spines["left"].set_bounds(ticks[0], last)
-    epochs(evaluation, ax)
+    ax.spines["left"].set_visible(bool(ticks))
+    if ticks:
+        ax.spines["left"].set_bounds(ticks[0], ticks[-1])
+    epochs(evaluation, ax, width_mm=width_mm)
     ax.set_xlabel(axis_label(evaluation["time"], "Time"))
     if title:
         ax.set_title(title, pad=9)

@@ -10,6 +10,7 @@ from throughtime.results.checkpoints import params_of
 from throughtime.results.content import content_sha256
 from throughtime.results.errors import ResultsError
 from throughtime.results.evaluation import evaluation_dataset
+from throughtime.results.examples import example_trials, perfect_trials
 from throughtime.results.export import export_numpy
 from throughtime.results.files import load as load_tree
 from throughtime.results.flags import labels
@@ -22,11 +23,13 @@ __all__ = [
     "Run",
     "content_sha256",
     "evaluation_dataset",
+    "example_trials",
     "export_numpy",
     "labels",
     "load",
     "load_tree",
     "params_of",
+    "perfect_trials",
     "run_tree",
     "save",
     "validate",

@@ -50,7 +50,10 @@ def run_tree(
 
 
 def training_dataset(record: TrainingRecord) -> xr.Dataset:
-    """Group ``/training``: curves (seed, update) in float64, and how each seed ended (seed)."""
+    """Group ``/training``: curves (seed, update) in float64, and how each seed ended (seed).
+
+    With a curriculum also the stage of every row, and when each stage began (seed, stage).
+    """
     variables: dict[str, Any] = {
         name: (("seed", "update"), np.asarray(values, dtype=np.float64), attributes(name))
         for name, values in record.curves.items()
@@ -63,6 +66,12 @@ def training_dataset(record: TrainingRecord) -> xr.Dataset:
         "seed": ("seed", np.asarray(record.seeds), attributes("seed")),
         "update": ("update", np.asarray(record.update), attributes("update")),
     }
+    if record.stage_update is not None:
+        variables["current_stage"] = (
+            ("seed", "update"), np.asarray(record.stage), attributes("current_stage")
+        )  # fmt: skip
+        variables["stage_update"] = (("seed", "stage"), record.stage_update, attributes("stage_update"))
+        coords["stage"] = ("stage", np.arange(record.stage_update.shape[1]), attributes("stage"))
     return xr.Dataset(variables, coords)
 
 

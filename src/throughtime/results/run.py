@@ -86,10 +86,13 @@ class Run:
     def summary(self) -> str:
         """A table in plain text: seed, status, criterion update, updates, final loss and score.
 
-        Final is the last measured value; a diverged seed has none.
+        Final is the last measured value; a diverged seed has none. With a curriculum also the stage each seed
+        came to, as ``2 of 3``.
         """
         training = self._training
-        rows: list[tuple[str, ...]] = [("seed", "status", "criterion", "updates", "loss", "score")]
+        shaped = "stage_update" in training
+        head = ("seed", "status", *(("stage",) if shaped else ()), "criterion", "updates", "loss", "score")
+        rows: list[tuple[str, ...]] = [head]
         for index, (seed, status) in enumerate(self.status.items()):
             criterion = int(training["criterion_update"][index])
             diverged = int(training["status"][index]) == DIVERGED
@@ -98,6 +101,7 @@ class Run:
                 (
                     str(seed),
                     status,
+                    *((_stage(training["stage_update"].values[index]),) if shaped else ()),
                     "never" if criterion < 0 else str(criterion),
                     str(int(training["num_updates"][index])),
                     *(f"{value:.4g}" for value in final),
@@ -134,6 +138,10 @@ def load(path: str | os.PathLike[str]) -> Run:
 def save(run: Run | xr.DataTree, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
     """Write a run, or the tree of any other result; see :func:`throughtime.results.files.save`."""
     return files.save(run.tree if isinstance(run, Run) else run, path, overwrite=overwrite)
+
+
+def _stage(began: np.ndarray) -> str:
+    return f"{int((began >= 0).sum())} of {began.size}"
 
 
 def _last(training: xr.Dataset, name: str, index: int) -> float:

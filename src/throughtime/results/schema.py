@@ -11,10 +11,10 @@ DIMS = frozenset({
     "run", "seed", "update", "checkpoint", "trial", "time", "unit", "presynaptic_unit", "input", "output",
     "condition", "input_condition", "fixed_point", "state", "mode", "direction", "component", "gate",
     "recurrent_gate", "input_gate", "rank", "region", "epoch", "rule", "option", "time_train", "time_test",
-    "lag", "task", "resample", "parameter", "spike", "block", "draw", "signal",
+    "lag", "task", "resample", "parameter", "spike", "block", "draw", "signal", "stage",
 })
 # fmt: on
-UNITS = ("1", "ms", "1/ms", "Hz", "mV", "rad", "1/tau", "byte")
+UNITS = ("1", "ms", "s", "1/ms", "Hz", "mV", "rad", "1/tau", "byte")
 
 REQUIRED = (
     "schema_name",
@@ -67,6 +67,7 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "parameter": ("1", "flat index of a parameter"),
     "cell_type": ("1", "cell type of the unit"),
     "unit_region": ("1", "region the unit lies in"),
+    "stage": ("1", "stage of the curriculum; the last is the task itself"),
     # /training
     "loss": ("1", "training loss"),
     "score": ("1", "score on held-out trials"),
@@ -79,6 +80,8 @@ VARIABLES: dict[str, tuple[str, str]] = {
     "num_updates": ("1", "updates made"),
     "trials_seen": ("1", "trials seen"),
     "forward_passes": ("1", "forward passes through a trial"),
+    "current_stage": ("1", "stage of the curriculum the updates were made in"),
+    "stage_update": ("1", "updates made when the stage began, -1 if never"),
     # /checkpoints
     "checkpoint_update": ("1", "updates made at the checkpoint"),
     "recurrent": ("1", "recurrent weights"),

@@ -12,6 +12,7 @@ from typing import Any
 
 from throughtime import runtime  # noqa: F401  (settings JAX reads when its backend starts)
 from throughtime.registry import kebab, unknown
+from throughtime.tasks.abba import ABBA as ABBA
 from throughtime.tasks.add_task import AddTask as AddTask
 from throughtime.tasks.adding_problem import AddingProblem as AddingProblem
 from throughtime.tasks.base import Plan as Plan
@@ -20,20 +21,39 @@ from throughtime.tasks.choice import Choice as Choice
 from throughtime.tasks.copy_memory import CopyMemory as CopyMemory
 from throughtime.tasks.criterion import Criterion as Criterion
 from throughtime.tasks.cue_set_go import CueSetGo as CueSetGo
+from throughtime.tasks.delayed_anti_response import DelayedAntiResponse as DelayedAntiResponse
+from throughtime.tasks.delayed_match_to_category import DelayedMatchToCategory as DelayedMatchToCategory
 from throughtime.tasks.delayed_match_to_sample import DelayedMatchToSample as DelayedMatchToSample
+from throughtime.tasks.delayed_paired_association import (
+    DelayedPairedAssociation as DelayedPairedAssociation,
+)
 from throughtime.tasks.delayed_pulse import DelayedPulse as DelayedPulse
+from throughtime.tasks.delayed_response import DelayedResponse as DelayedResponse
 from throughtime.tasks.draw import Draw as Draw
+from throughtime.tasks.dual_delayed_match import DualDelayedMatch as DualDelayedMatch
 from throughtime.tasks.durations import Duration as Duration
 from throughtime.tasks.durations import TruncatedExponential as TruncatedExponential
 from throughtime.tasks.durations import Uniform as Uniform
 from throughtime.tasks.evidence_accumulation import EvidenceAccumulation as EvidenceAccumulation
 from throughtime.tasks.hardest import Hardest as Hardest
+from throughtime.tasks.hardest import Measured as Measured
+from throughtime.tasks.interval_comparison import IntervalComparison as IntervalComparison
+from throughtime.tasks.interval_discrimination import IntervalDiscrimination as IntervalDiscrimination
+from throughtime.tasks.interval_production import IntervalProduction as IntervalProduction
+from throughtime.tasks.matching import Matching as Matching
+from throughtime.tasks.matching import Tuned as Tuned
 from throughtime.tasks.mimic_task import MimicTask as MimicTask
+from throughtime.tasks.multitask import Multitask as Multitask
+from throughtime.tasks.ready_set_go import ReadySetGo as ReadySetGo
+from throughtime.tasks.ring import Ring as Ring
+from throughtime.tasks.shaping import Shaping as Shaping
 from throughtime.tasks.signature import Signature as Signature
 from throughtime.tasks.sine_generation import SineGeneration as SineGeneration
 from throughtime.tasks.slotted import Slotted as Slotted
+from throughtime.tasks.tabulated import Tabulated as Tabulated
 from throughtime.tasks.timeline import Timeline as Timeline
 from throughtime.tasks.timing import Timing as Timing
+from throughtime.tasks.yang_tasks import YangTasks as YangTasks
 
 _TABLE: dict[str, type[Task]] = {
     kebab(name): member

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn
 import jax.numpy as jnp
 import numpy as np
 
+from throughtime.registry import kebab
 from throughtime.tasks import durations
 from throughtime.tasks.draw import Draw
+from throughtime.tasks.measured import MEASURED
 from throughtime.tasks.timeline import Timeline
 from throughtime.trial import Trial
 
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.tasks.criterion import Criterion
-    from throughtime.tasks.hardest import Hardest
+    from throughtime.tasks.hardest import Hardest, Measured
+    from throughtime.tasks.shaping import Shaping
     from throughtime.tasks.signature import Signature
 
 Epochs = dict[str, tuple["Array", "Array"]]
@@ -109,8 +112,39 @@ class Task(abc.ABC):
         """The fit that describes behaviour."""
 
     @property
+    def condition_labels(self) -> dict[str, tuple[str, ...]]:
+        """Condition -> names of its values 0, 1, …, where they have names."""
+        return {}
+
+    @property
     def hardest(self) -> Hardest | None:
         """By which parameter the task is made harder; None where nobody has said."""
+        return None
+
+    @property
+    def measured(self) -> tuple[Measured, ...]:
+        """What the task demands at every value of its hardest parameter, the other fields at their defaults.
+
+        Empty where it has not been measured.
+        """
+        return MEASURED.get(kebab(type(self).__name__), ())
+
+    @property
+    def demanding(self) -> tuple[Any, ...]:
+        """Values of the hardest parameter at which recurrent weights must learn, other fields as by default.
+
+        There, circuits trained by BPTT meet the criterion, and untrained ones whose readout alone is fitted
+        do not. A comparison of learning rules says something at these values.
+        """
+        if self.hardest is None:
+            return ()
+        return tuple(
+            value for value, found in zip(self.hardest.values, self.measured, strict=False) if found.demanding
+        )
+
+    @property
+    def shaping(self) -> Shaping | None:
+        """Stages in which published training made the task harder; None if it trained the task itself."""
         return None
 
     @abc.abstractmethod

@@ -106,6 +106,11 @@ class Choice(Task):
         return 1 / len(self.alternatives)
 
     @property
+    def condition_labels(self) -> dict[str, tuple[str, ...]]:
+        """The alternatives."""
+        return {"correct_choice": self.alternatives}
+
+    @property
     def criterion(self) -> tuple[Criterion, ...]:
         """95 % correct."""
         return (Criterion("correct", at_least=0.95),)

@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
 from throughtime.tasks.base import Plan
-from throughtime.tasks.choice import Choice
+from throughtime.tasks.criterion import Criterion
 from throughtime.tasks.durations import Duration, Uniform
 from throughtime.tasks.hardest import Hardest
+from throughtime.tasks.matching import Tuned
+from throughtime.tasks.shaping import Shaping
 from throughtime.tasks.signature import Signature
-from throughtime.tasks.tuning import von_mises
 
 if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.tasks.draw import Draw
 
+SHAPED_DELAYS = (700.0, 1000.0)
+
 
 @dataclass(frozen=True, kw_only=True)
-class DelayedMatchToSample(Choice):
+class DelayedMatchToSample(Tuned):
     """Is the test the same stimulus as the sample shown before the delay?
 
     Epochs: fixation, sample, delay, test, response; times in ms. Half of the trials match; on the others
@@ -67,9 +69,6 @@ class DelayedMatchToSample(Choice):
     noise: float = 0.0095
     num_stimuli: int = 2
     encoding: str = "one-hot"
-    num_tuned: int = 24
-    concentration: float = 2.0
-    height: float = 4.0
 
     variants: ClassVar[tuple[str, ...]] = ("lint", "masse", "miconi", "neurogym")
     duration_fields: ClassVar[tuple[str, ...]] = ("fixation", "sample", "delay", "test", "response")
@@ -84,7 +83,7 @@ class DelayedMatchToSample(Choice):
 
     @classmethod
     def lint(cls, **fields: Any) -> Self:
-        """The default. Published training raises the longest delay in stages, down to a loss of 0.05."""
+        """The default. Published training raised the longest delay in stages, see :attr:`shaping`."""
         return cls(**fields)
 
     @classmethod
@@ -131,11 +130,7 @@ class DelayedMatchToSample(Choice):
         if self.encoding == "one-hot" and self.num_stimuli > len(string.ascii_lowercase):
             self.refuse("num_stimuli", "one-hot stimuli are named a to z; use encoding='tuned' beyond 26")
         if self.encoding == "tuned":
-            if self.num_tuned < 3:
-                self.refuse("num_tuned", "fewer units cannot tell all directions; use at least 3")
-            for name in ("concentration", "height"):
-                if getattr(self, name) <= 0:
-                    self.refuse(name, "untuned units tell no direction; use a value > 0")
+            self.refuse_untuned()
 
     @property
     def alternatives(self) -> tuple[str, ...]:
@@ -151,7 +146,7 @@ class DelayedMatchToSample(Choice):
                 *fixation,
                 *(f"stimulus_{letter}" for letter in string.ascii_lowercase[: self.num_stimuli]),
             )
-        return (*fixation, *(f"stimulus_{index:02d}" for index in range(self.num_tuned)))
+        return (*fixation, *self.tuned_names("stimulus"))
 
     @property
     def signature(self) -> Signature:
@@ -164,6 +159,20 @@ class DelayedMatchToSample(Choice):
         return Hardest(
             "delay", (500.0, Uniform(500.0, 3000.0), Uniform(500.0, 6000.0), Uniform(500.0, 12000.0))
         )
+
+    @property
+    def shaping(self) -> Shaping | None:
+        """For delays drawn uniformly: longest delays of 700, then 1000 ms, each down to a loss of 0.05.
+
+        Public code of Valente et al. (2022) for circuits of rank 2. There the bound is on the loss of one
+        pass through 1000 fixed trials, every stage starts a new optimiser with a step size of its own, and
+        ends after 100 or 50 passes at the latest; none of that is done here.
+        """
+        if not isinstance(self.delay, Uniform):
+            return None
+        low, high = self.delay.low, self.delay.high
+        stages = tuple(Uniform(low, longest) for longest in SHAPED_DELAYS if low < longest < high)
+        return Shaping("delay", stages, until=Criterion("loss", at_most=0.05)) if stages else None
 
     def plan(self, draw: Draw) -> Plan:
         """Sample, delay and test of one trial."""
@@ -185,5 +194,4 @@ class DelayedMatchToSample(Choice):
         """Input (input,) of a stimulus."""
         if self.encoding == "one-hot":
             return jax.nn.one_hot(stimulus, self.num_stimuli, dtype=jnp.float32)
-        angle = stimulus * np.float32(2 * np.pi / self.num_stimuli)
-        return von_mises(angle, self.num_tuned, self.concentration, self.height)
+        return self.tuned(stimulus, self.num_stimuli)

@@ -140,6 +140,26 @@ def sample(value: Duration, key: Array) -> Array:
     return jnp.asarray(value, dtype=jnp.float32)
 
 
+def quantile(value: Duration, u: Array) -> Array:
+    """The duration below which a fraction ``u`` of draws lies, float32 ms, of the shape of ``u`` in [0, 1).
+
+    For where draws of different durations come from one number.
+
+    Example:
+        >>> quantile((200.0, 400.0), jnp.array([0.2, 0.7])).tolist()
+        [200.0, 400.0]
+    """
+    if isinstance(value, tuple):
+        index = jnp.minimum((u * len(value)).astype(jnp.int32), len(value) - 1)
+        return jnp.asarray(value, dtype=jnp.float32)[index]
+    if isinstance(value, Uniform):
+        return jnp.float32(value.low) + jnp.float32(value.high - value.low) * u
+    if isinstance(value, TruncatedExponential):
+        kept = -math.expm1(-(value.high - value.low) / value.scale)
+        return jnp.clip(value.low - value.scale * jnp.log1p(-u * kept), value.low, value.high)
+    return jnp.full(jnp.shape(u), value, jnp.float32)
+
+
 def _to_floats(distribution: Any) -> None:
     for field in fields(distribution):
         object.__setattr__(distribution, field.name, normal(getattr(distribution, field.name)))

@@ -1,4 +1,4 @@
-"""When a task counts as learned: the task's criteria judged on the host."""
+"""When a task counts as learned, and a stage before it as done: criteria judged on the host."""
 
 from __future__ import annotations
 
@@ -8,17 +8,31 @@ import numpy as np
 
 from throughtime.analysis.fits import fit
 
+LOSS = "loss"
+"""Measure that is no score of the task: the objective on held-out trials, penalties left out."""
+
 
 class Judge:
-    """Follows one seed's held-out evaluations and says when the task's criteria are met.
+    """Follows one seed's held-out evaluations and says when criteria are met.
 
     Args:
         task: has ``criterion`` (a tuple of criteria that must all hold) and ``signature``.
+        criteria: in place of those of the task.
     """
 
-    def __init__(self, task: Any) -> None:
+    def __init__(self, task: Any, criteria: tuple[Any, ...] | None = None) -> None:
         self._task = task
-        self._criteria = tuple(task.criterion)
+        self._criteria = tuple(task.criterion) if criteria is None else criteria
+
+    @property
+    def num_criteria(self) -> int:
+        """How many must hold."""
+        return len(self._criteria)
+
+    @property
+    def needs_loss(self) -> bool:
+        """Whether a criterion bounds the loss."""
+        return any(criterion.measure == LOSS for criterion in self._criteria)
 
     @property
     def num_trials(self) -> int:

@@ -18,9 +18,12 @@ from throughtime.training.update import MEASURES, make_trials
 if TYPE_CHECKING:
     from jax import Array
 
+    from throughtime.training.prepare import Job
 
-def finish(plan: Plan, history: History, config: dict[str, Any], labels: tuple[int, ...]) -> TrainingRecord:
+
+def finish(job: Job, history: History) -> TrainingRecord:
     """The record of a run that has ended; its last checkpoint is the final weights."""
+    plan, labels = job.plan, job.labels
     history.keep()
     states = history.states
     diverged_update = np.asarray(states.diverged_update, np.int64)
@@ -33,8 +36,9 @@ def finish(plan: Plan, history: History, config: dict[str, Any], labels: tuple[i
     measures = np.array(history.measures).reshape(-1, len(labels), len(MEASURES)).transpose(2, 1, 0)
     curves = dict(zip(MEASURES, measures, strict=True))
     made = np.asarray(states.num_updates, np.int64)
+    shaped = len(job.stages) > 1
     return TrainingRecord(
-        config=config,
+        config=job.config,
         seeds=np.array(labels, np.int64),
         update=np.array(history.update, np.int64),
         curves={**curves, "score": np.array(history.scores).reshape(-1, len(labels)).T},
@@ -54,7 +58,11 @@ def finish(plan: Plan, history: History, config: dict[str, Any], labels: tuple[i
             str(label): hash_arrays({name: array[index, 0] for name, array in params.items()})
             for index, label in enumerate(labels)
         },
-        data_sha256=dict(zip(map(str, labels), hash_trials(plan, np.asarray(states.data_seed)), strict=True)),
+        data_sha256=dict(
+            zip(map(str, labels), hash_trials(job.stages[0].plan, np.asarray(states.data_seed)), strict=True)
+        ),
+        stage=np.array(history.stages).reshape(-1, len(labels)).T if shaped else None,
+        stage_update=history.stage_update if shaped else None,
     )
 
 

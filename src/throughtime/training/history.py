@@ -15,7 +15,9 @@ from throughtime import atomic
 from throughtime.training.plan import SeedState
 from throughtime.training.record import NEVER
 
-FORMAT = "throughtime training state 3"
+FORMAT = "throughtime training state 4"
+LISTED = ("measures", "scores", "judged", "stages")
+SINGLE = ("criterion_update", "stage", "stage_update")
 
 
 @dataclass
@@ -28,24 +30,33 @@ class History:
         measures: per block, (S, measure); scores: per block, (S,), NaN where none was judged.
         judged: per evaluation, (S, criterion).
         criterion_update: (S,), −1 until the criterion is met.
+        stage: (S,), stage of the curriculum each seed is in.
+        stage_update: (S, stage), updates made when the stage began, −1 until then.
+        stages: per block, (S,), the stage its updates were made in.
         snapshots: kept checkpoints: updates made (S,), parameters and rule state (S, …).
     """
 
     states: SeedState
     criterion_update: np.ndarray
+    stage: np.ndarray
+    stage_update: np.ndarray
     update: list[int] = field(default_factory=list)
     measures: list[np.ndarray] = field(default_factory=list)
     scores: list[np.ndarray] = field(default_factory=list)
     judged: list[np.ndarray] = field(default_factory=list)
+    stages: list[np.ndarray] = field(default_factory=list)
     snapshots: list[tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]] = field(
         default_factory=list
     )
 
     @classmethod
-    def begin(cls, states: SeedState) -> History:
+    def begin(cls, states: SeedState, num_stages: int = 1) -> History:
         """History before the first update; the initial weights are its first checkpoint."""
         states = jax.tree.map(np.asarray, states)
-        history = cls(states, np.full(len(states.data_seed), NEVER, np.int64))
+        count = len(states.data_seed)
+        began = np.full((count, num_stages), NEVER, np.int64)
+        began[:, 0] = 0
+        history = cls(states, np.full(count, NEVER, np.int64), np.zeros(count, np.int64), began)
         history.keep()
         return history
 
@@ -65,9 +76,8 @@ class History:
     def save(self, path: Path, identity: str) -> None:
         """Write everything to ``path`` atomically; ``identity`` names the run it belongs to."""
         arrays: dict[str, Any] = {"format": np.array(FORMAT), "identity": np.array(identity)}
-        for name in ("update", "measures", "scores", "judged"):
+        for name in ("update", *LISTED, *SINGLE):
             arrays[f"history/{name}"] = np.array(getattr(self, name))
-        arrays["history/criterion_update"] = self.criterion_update
         trees = [("states", self.states), *((f"snapshot/{i}", kept) for i, kept in enumerate(self.snapshots))]
         for prefix, tree in trees:
             for index, leaf in enumerate(jax.tree.leaves(tree)):
@@ -104,9 +114,9 @@ class History:
             structure: Any = jax.tree.structure(tree)
             return structure.unflatten([arrays[f"{prefix}/{index}"] for index in range(structure.num_leaves)])
 
-        history = cls(rebuild("states", like.states), arrays["history/criterion_update"])
+        history = cls(rebuild("states", like.states), *(arrays[f"history/{name}"] for name in SINGLE))
         history.update = [int(made) for made in arrays["history/update"]]
-        for name in ("measures", "scores", "judged"):
+        for name in LISTED:
             setattr(history, name, list(arrays[f"history/{name}"]))
         count = len({name.split("/")[1] for name in arrays if name.startswith("snapshot/")})
         history.snapshots = [rebuild(f"snapshot/{index}", like.snapshots[0]) for index in range(count)]

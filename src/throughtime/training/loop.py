@@ -16,13 +16,12 @@ from tqdm import tqdm
 from throughtime import atomic
 from throughtime import config as canonical
 from throughtime.objectives import Objective
-from throughtime.training.criterion import Judge
 from throughtime.training.finish import finish
 from throughtime.training.history import History
-from throughtime.training.plan import Clip, Plan
+from throughtime.training.plan import Clip
 from throughtime.training.prepare import Job, prepare
 from throughtime.training.record import NEVER, TrainingRecord
-from throughtime.training.update import advance, start, validate
+from throughtime.training.update import MEASURES, advance, start, validate
 
 
 def train(
@@ -47,6 +46,7 @@ def train(
     rule_seeds: int | Iterable[int] | None = None,
     params: dict[str, Any] | None = None,
     carry_state: bool = False,
+    curriculum: Any = None,
     progress: bool | None = None,
 ) -> TrainingRecord:
     """Train ``circuit`` on ``task`` with ``rule``, once for every seed.
@@ -72,6 +72,10 @@ def train(
         params: initial parameters for every seed, or with a leading axis seed, in place of drawn ones.
         carry_state: start each trial in the state in which the trial before it, in the same row of the batch,
             ended: a stream cut into trials. Held-out trials then start where another held-out trial ended.
+        curriculum: train easier versions of the task first: a ``throughtime.tasks.Shaping``; ``"published"``
+            for the one the task declares; or None. Each seed goes on to the next stage at the evaluation at
+            which it has done with the one before, with its optimiser and the state of its rule as they are.
+            The task's own criteria count in the last stage only.
         progress: show a progress bar; by default only on a terminal.
 
     Raises:
@@ -81,9 +85,9 @@ def train(
         task, circuit, rule, seeds=seeds, num_updates=num_updates, batch_size=batch_size,
         learning_rate=learning_rate, objective=objective, optimizer=optimizer, clip=clip, stop=stop,
         eval_every=eval_every, log_every=log_every, keep=keep, init_seeds=init_seeds, data_seeds=data_seeds,
-        rule_seeds=rule_seeds, params=params, carry_state=carry_state,
+        rule_seeds=rule_seeds, params=params, carry_state=carry_state, curriculum=curriculum,
     )  # fmt: skip
-    history = History.begin(start(job.plan, *job.seeds, job.params))
+    history = History.begin(start(job.plan, *job.seeds, job.params), len(job.stages))
     path, identity = (None if checkpoint is None else Path(checkpoint)), canonical.sha256(job.config)
     if path is not None:
         if not path.parent.is_dir():
@@ -99,7 +103,7 @@ def train(
     show = sys.stderr.isatty() if progress is None else progress
     with tqdm(total=len(job.rates), initial=history.made, disable=not show, unit="update") as bar:
         run_updates(job, history, save, bar)
-    return finish(job.plan, history, job.config, job.labels)
+    return finish(job, history)
 
 
 def configuration(task: Any, circuit: Any, rule: Any, **wishes: Any) -> dict[str, Any]:
@@ -116,22 +120,19 @@ def configuration(task: Any, circuit: Any, rule: Any, **wishes: Any) -> dict[str
 
 def run_updates(job: Job, history: History, save: Callable[[], None], bar: Any) -> None:
     """Updates, evaluations and checkpoints until every seed is done or the budget is spent."""
-    plan, rates, num_updates = job.plan, job.rates, len(job.rates)
-    judge, rows = Judge(plan.task), (job.eval_every, job.log_every)
+    rates, num_updates = job.rates, len(job.rates)
+    rows = (job.eval_every, job.log_every)
     while history.made < num_updates and history.states.active.any():
         first = history.made
         marks = [num_updates, *(-(-(first + 1) // every) * every for every in rows), *job.kept]
         last = min(mark for mark in marks if mark > first)
         padded = np.zeros(job.log_every, np.float32)
         padded[: last - first] = rates[first:last]
-        states, measures = advance(plan, history.states, first, last - first, padded)
-        history.states = jax.tree.map(np.asarray, states)
+        history.measures.append(advance_seeds(job, history, first, last - first, padded))
         history.update.append(last)
-        history.measures.append(np.asarray(measures, np.float64))
+        history.stages.append(history.stage.copy())
         evaluated = last % job.eval_every == 0 or last == num_updates
-        history.scores.append(
-            judge_seeds(plan, history, judge, job.stop) if evaluated else np.full(len(measures), np.nan)
-        )
+        history.scores.append(judge_seeds(job, history) if evaluated else np.full(len(history.stage), np.nan))
         if last in job.kept:
             history.keep()
         if evaluated:
@@ -142,29 +143,62 @@ def run_updates(job: Job, history: History, save: Callable[[], None], bar: Any) 
             shown = {"loss": f"{np.nanmean(loss):.4f}" if np.isfinite(loss).any() else "nan"}
             if np.isfinite(score).any():
                 shown["score"] = f"{np.nanmean(score):.3f}"
+            if len(job.stages) > 1:
+                shown["stage"] = f"{history.stage.min() + 1}/{len(job.stages)}"
             bar.set_postfix(shown)
 
 
-def judge_seeds(plan: Plan, history: History, judge: Judge, stop: str) -> np.ndarray:
-    """Evaluate every active seed on held-out trials; its fraction correct, (seed,)."""
+def advance_seeds(job: Job, history: History, first: int, count: int, rates: np.ndarray) -> np.ndarray:
+    """``count`` updates of every active seed, each in its stage; the measures, (seed, measure).
+
+    All seeds pass through the program of each stage, those of other stages as inactive ones: its shapes, and
+    so a seed's bits, do not depend on where the others are.
+    """
     states = history.states
-    found = validate(plan, judge.num_trials, states.params, states.data_seed, np.int32(history.made))
-    scores, conditions = jax.tree.map(np.asarray, found)
-    values = []
-    correct = np.full(len(states.active), np.nan)
-    for index, active in enumerate(states.active):
-        one = [{name: array[index] for name, array in each.items()} for each in (scores, conditions)]
-        values.append(judge.values(*one))
-        if active:
+    measures = np.full((len(history.stage), len(MEASURES)), np.nan)
+    for number in np.unique(history.stage[states.active]):
+        here = history.stage == number
+        some = states._replace(active=states.active & here)
+        after, found = advance(job.stages[number].plan, some, first, count, rates)
+        after = jax.tree.map(np.asarray, after)
+        states = after._replace(active=np.where(here, after.active, states.active))
+        measures = np.where(here[:, None], np.asarray(found, np.float64), measures)
+    history.states = states
+    return measures
+
+
+def judge_seeds(job: Job, history: History) -> np.ndarray:
+    """Evaluate every active seed on held-out trials of its stage; its fraction correct, (seed,).
+
+    A seed that has done with its stage goes on to the next one, unless the budget is spent.
+    """
+    states, stage = history.states, history.stage.copy()
+    correct = np.full(len(stage), np.nan)
+    values = np.full((len(stage), max(one.judge.num_criteria for one in job.stages)), np.nan)
+    history.judged.append(values)
+    done = np.zeros(len(stage), bool)
+    for number in np.unique(stage[states.active]):
+        plan, judge = job.stages[number]
+        found = validate(
+            plan, judge.num_trials, states.params, states.data_seed, np.int32(history.made), judge.needs_loss
+        )
+        scores, conditions = jax.tree.map(np.asarray, found)
+        for seed in np.flatnonzero(states.active & (stage == number)):
+            one = [{name: array[seed] for name, array in each.items()} for each in (scores, conditions)]
+            values[seed, : judge.num_criteria] = judge.values(*one)
             counted = ~one[1]["catch"].astype(bool) if "catch" in one[1] else slice(None)
-            correct[index] = one[0]["correct"][counted].mean()
-    history.judged.append(np.array(values))
-    done = np.zeros(len(states.active), bool)
-    for seed in np.flatnonzero(states.active):
-        if judge.met(np.array(history.judged)[:, seed]):
+            correct[seed] = one[0]["correct"][counted].mean()
+            began = history.stage_update[seed, number] // job.eval_every
+            if not judge.met(np.array(history.judged)[began:, seed]):
+                continue
+            if number < len(job.stages) - 1:
+                if history.made < len(job.rates):
+                    history.stage[seed] = number + 1
+                    history.stage_update[seed, number + 1] = history.made
+                continue
             done[seed] = True
             if history.criterion_update[seed] == NEVER:
                 history.criterion_update[seed] = history.made
-    if stop == "criterion":
+    if job.stop == "criterion":
         history.states = states._replace(active=states.active & ~done)
     return correct

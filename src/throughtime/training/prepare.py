@@ -11,13 +11,15 @@ from throughtime.training import settings
 from throughtime.training.ensemble import usable_cores
 from throughtime.training.finish import hash_arrays
 from throughtime.training.plan import Plan
+from throughtime.training.shaping import Stage, resolve, stages
 
 
 class Job(NamedTuple):
     """A run before it starts.
 
     Attributes:
-        plan: what is compiled.
+        plan: what is compiled for the task.
+        stages: what is trained one after the other, see ``throughtime.training.shaping``; ``plan`` last.
         labels: labels of the seeds.
         seeds: numbers of initial weights, of trials and of the rule, for every label.
         rates: (update,) learning rates.
@@ -27,6 +29,7 @@ class Job(NamedTuple):
     """
 
     plan: Plan
+    stages: tuple[Stage, ...]
     labels: tuple[int, ...]
     seeds: tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
     rates: np.ndarray
@@ -59,6 +62,7 @@ def prepare(
     rule_seeds: Any,
     params: Any,
     carry_state: Any,
+    curriculum: Any,
 ) -> Job:
     """Check every wish, see ``train`` for their meaning.
 
@@ -83,7 +87,9 @@ def prepare(
     objective = SquaredError() if objective is None else objective
     settings.check_carry(carry_state, circuit)
     settings.check_trained(rule, circuit)
-    config = {
+    shaping = resolve(task, curriculum)
+    plan = Plan(task, circuit, rule, objective, optimizer, clip, batch_size, usable_cores(), carry_state)
+    config: dict[str, Any] = {
         "task": task,
         "circuit": circuit,
         "rule": rule,
@@ -106,8 +112,11 @@ def prepare(
             "initial_params": None if params is None else hash_arrays(params),
         },
     }
+    if shaping is not None:  # left out where there is none, so that old configurations keep their hashes
+        config["training"]["curriculum"] = shaping
     return Job(
-        plan=Plan(task, circuit, rule, objective, optimizer, clip, batch_size, usable_cores(), carry_state),
+        plan=plan,
+        stages=stages(plan, shaping),
         labels=labels,
         seeds=(init, data, drawn),
         rates=rates,

@@ -36,6 +36,8 @@ class TrainingRecord:
             outputs are fed back.
         rule_state: name -> (S, C, …) arrays of the rule that belong in the file, such as ``rule_feedback``.
         init_sha256, data_sha256: seed label -> hash of the initial parameters and of the first trials.
+        stage: (S, L) stage of the curriculum in which the updates of each block were made; stage_update:
+            (S, stage) updates made when each stage began, −1 if never. None without a curriculum.
     """
 
     config: dict[str, Any]
@@ -54,6 +56,8 @@ class TrainingRecord:
     rule_state: dict[str, np.ndarray] = field(default_factory=dict)
     init_sha256: dict[str, str] = field(default_factory=dict)
     data_sha256: dict[str, str] = field(default_factory=dict)
+    stage: np.ndarray | None = None
+    stage_update: np.ndarray | None = None
 
 
 @dataclass

@@ -14,8 +14,10 @@ from throughtime import keys
 from throughtime.circuits.simulate import forward
 from throughtime.credit import tiles
 from throughtime.objectives import add_weight_penalty
+from throughtime.training.criterion import LOSS
 from throughtime.training.ensemble import over_seeds
 from throughtime.training.plan import Plan, SeedState
+from throughtime.trial import judged
 
 if TYPE_CHECKING:
     from jax import Array
@@ -127,9 +129,14 @@ def advance(
     return over_seeds(one, plan.cores, states, first, count, rates, side_by_side=plan.side_by_side)
 
 
-@partial(jax.jit, static_argnames=("plan", "num_trials"))
-def validate(plan: Plan, num_trials: int, params: Any, data_seeds: Array, update: Array) -> tuple[Any, Any]:
-    """Scores and conditions of held-out trials, name -> (seed, trial); circuit noise on."""
+@partial(jax.jit, static_argnames=("plan", "num_trials", "with_loss"))
+def validate(
+    plan: Plan, num_trials: int, params: Any, data_seeds: Array, update: Array, with_loss: bool = False
+) -> tuple[Any, Any]:
+    """Scores and conditions of held-out trials, name -> (seed, trial); circuit noise on.
+
+    ``with_loss`` adds the score ``loss``, the objective without its penalties.
+    """
 
     def one(state: tuple[Any, Array], update: Array) -> tuple[Any, Any]:
         params, data_seed = state
@@ -141,7 +148,10 @@ def validate(plan: Plan, num_trials: int, params: Any, data_seeds: Array, update
             trials = jax.vmap(plan.task.trial)(each)
             start = None if previous is None else after_trials(plan.task, plan.circuit, params, previous)
             _, outputs = forward(plan.circuit, params, weights, trials, each, start)
-            return jax.vmap(plan.task.score, in_axes=(1, 0))(outputs, trials), trials.conditions
+            scores = jax.vmap(plan.task.score, in_axes=(1, 0))(outputs, trials)
+            if with_loss:
+                scores = {**scores, LOSS: jax.vmap(plan.objective, in_axes=(1, 0))(outputs, judged(trials))}
+            return scores, trials.conditions
 
         held_out = held_out_keys(root, "validation", update, num_trials, plan.carry_state)
         return tiles.join(tiles.map_tiles(tile, held_out), num_trials)

@@ -3,7 +3,8 @@
 ``/trained`` (task, condition, seed) says how training ended at each value of the hardest parameter,
 ``/ceiling`` (task, condition, option, draw) what untrained circuits with a fitted readout reach, and
 ``/<task>`` (condition, seed, trial) how the trained circuits behaved on held-out trials: the variables of the
-task's signature. What has not been measured is NaN, or −2 where it is an integer.
+task's signature; ``/<probe>`` (seed, trial) likewise for a probe, with how training ended (seed,). What has
+not been measured is NaN, or −2 where it is an integer.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from throughtime.tasks.hardest import Measured
 # fmt: off
 MEASURED: dict[str, tuple[Measured, ...]] = {'''
 ABSENT = -2
+STATUS = {"flag_values": [ABSENT, 0, 1, 2], "flag_meanings": " ".join(("not_run", *STATUS_MEANINGS))}
 FLOATS = {  # name -> units, long name; (task, condition, seed)
     "score": ("1", "fraction correct at the last evaluation"),
     "loss": ("1", "training loss at the end"),
@@ -109,7 +111,11 @@ class Record:
     @property
     def missing(self) -> list[str]:
         """Names of what has not been measured."""
-        return [f"{c.part} {c.name} {level_of(c):g}" for c in self.cells if c not in self.found]
+        return [
+            f"{cell.part} {cell.probe or f'{cell.name} {level_of(cell):g}'}"
+            for cell in self.cells
+            if cell not in self.found
+        ]
 
     def training(self, cell: Any, run: Any, seconds: float, evaluation: xr.Dataset) -> None:
         """Enter a trained cell: dataset (seed,) and its behaviour (seed, trial)."""
@@ -122,7 +128,7 @@ class Record:
         columns |= {"score": np.array(last["score"]), "loss": np.array(last["loss"])}
         columns["seconds"] = np.full(len(cell.seeds), seconds / len(cell.seeds))
         table = xr.Dataset({name: ("seed", value) for name, value in columns.items()})
-        self.found[cell] = table.merge(behaviour(cell.task, evaluation))
+        self.found[cell] = table.merge(behaviour(cell.tested, evaluation))
 
     def ceiling(self, cell: Any, found: xr.Dataset, seconds: float) -> None:
         """Enter a ceiling: (option, seed) of the first measure, and whether all criteria hold."""
@@ -152,7 +158,12 @@ class Record:
         level, own = np.full(shape, np.nan), np.full(len(names), 0)
         words = np.full(shape, "none", dtype=object)
         groups: dict[str, dict[int, xr.Dataset]] = {}
+        probes = {}
         for cell in self.cells:
+            if cell.probe:
+                if cell in self.found:
+                    probes[f"/{cell.probe}"] = self._probe(cell)
+                continue
             row = names.index(cell.name), cell.index
             level[row], words[row] = level_of(cell), word_of(cell)
             if cell.own:
@@ -197,12 +208,7 @@ class Record:
             ),
             "own": ("task", own, ONE | {"long_name": "place of the task's own value"}),
         }
-        flags = {
-            "status": {
-                "flag_values": [ABSENT, 0, 1, 2],
-                "flag_meanings": " ".join(("not_run", *STATUS_MEANINGS)),
-            }
-        }
+        flags = {"status": STATUS}
         sheets: dict[str, xr.Dataset] = {
             "/trained": xr.Dataset(
                 {
@@ -233,6 +239,7 @@ class Record:
                 | {"option": ("option", np.arange(gains), ONE), "draw": ("draw", np.arange(draws), ONE)},
             ),
         }  # fmt: skip
+        sheets |= probes
         for name, found in sorted(groups.items()):
             sheets[f"/{name}"] = self._behaviour(name, found)
         attrs = {
@@ -261,6 +268,20 @@ class Record:
         }
         return joined.assign_coords(coords).assign_attrs(fit=tt.tasks.make(name).signature.fit)
 
+    def _probe(self, cell: Any) -> xr.Dataset:
+        """(seed, trial) and (seed,); its own hash in the attributes."""
+        data = self.found[cell].copy()
+        for name, (units, text) in FLOATS.items():
+            data[name].attrs = {"units": units, "long_name": text}
+        for name, text in INTEGERS.items():
+            data[name].attrs = ONE | {"long_name": text} | (STATUS if name == "status" else {})
+        coords = {
+            "seed": ("seed", np.array(SEEDS), ONE), "trial": ("trial", np.arange(data.sizes["trial"]), ONE),
+        }  # fmt: skip
+        return data.assign_coords(coords).assign_attrs(
+            fit=cell.task.signature.fit, task=cell.name, identity=cell.identity
+        )
+
     @classmethod
     def read(cls, path: Path, cells: Sequence[Any]) -> Record:
         """The record in a file, without what has another declaration today."""
@@ -274,6 +295,11 @@ class Record:
         known = labels(sheets["trained"]["task"])
         found = {}
         for cell in cells:
+            if cell.probe:
+                there = tree[cell.probe].to_dataset() if cell.probe in tree.children else None
+                if there is not None and there.attrs["identity"] == cell.identity:
+                    found[cell] = there.drop_vars(("seed", "trial"))
+                continue
             sheet = sheets["ceiling" if cell.part == "ceiling" else "trained"]
             if cell.name not in known or cell.index >= sheet.sizes["condition"]:
                 continue
@@ -319,6 +345,8 @@ class Record:
         """Task -> what was measured at each value of its hardest parameter."""
         found: dict[str, dict[int, Measured]] = {}
         for cell in self.cells:
+            if cell.probe:
+                continue
             row = found.setdefault(cell.name, {})
             before = row.get(cell.index, Measured(None, None, None))
             if cell not in self.found:

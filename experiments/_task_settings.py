@@ -14,7 +14,7 @@ from typing import Any
 import throughtime as tt
 from throughtime.circuits import Dense, Leaky
 from throughtime.objectives import CrossEntropy
-from throughtime.tasks import Criterion, Shaping, durations
+from throughtime.tasks import Criterion, Shaping, Uniform, durations
 
 SEEDS = (0, 1, 2)
 ELSEWHERE = (0, 1)
@@ -71,14 +71,49 @@ DEPARTURES: dict[str, Recipe] = {
 }
 
 
-def recipe_of(name: str) -> Recipe:
-    """Recipe of a task."""
-    return DEPARTURES.get(name, Recipe())
+@dataclass(frozen=True)
+class Probe:
+    """A question about behaviour that needs a task trained or tested in another form.
+
+    Attributes:
+        name: of the task. task: its fields in training; test: its fields in the test, besides those.
+        recipe: fields of the recipe that differ.
+    """
+
+    name: str
+    task: dict[str, Any] = field(default_factory=dict)
+    test: dict[str, Any] = field(default_factory=dict)
+    recipe: dict[str, Any] = field(default_factory=dict)
 
 
-def declare(name: str, task: Any) -> dict[str, Any]:
+WHOLE_BUDGET = {"num_updates": 1000, "stop": "budget"}
+LATER = (1000.0, 3000.0, 5000.0, 7000.0, 9000.0)
+
+PROBES: dict[str, Probe] = {
+    # Weber's law where the target does not impose it, over a wide range.
+    "cue-set-go-step": Probe("cue-set-go", {"target": "step"}, recipe={"settings": WHOLE_BUDGET}),
+    "cue-set-go-wide": Probe(
+        "cue-set-go", {"interval": Uniform(400.0, 2800.0)}, recipe={"settings": WHOLE_BUDGET}
+    ),
+    # Regression to the mean of the prior, with little and with much noise.
+    "ready-set-go-quiet": Probe("ready-set-go", recipe={"noise": 0.02, "settings": WHOLE_BUDGET}),
+    "ready-set-go-noisy": Probe("ready-set-go", recipe={"noise": 0.3, "settings": WHOLE_BUDGET}),
+    # Error against delay, beyond the delays of training.
+    "delayed-match-to-sample-later": Probe("delayed-match-to-sample", test={"delay": LATER}),
+    "delayed-response-later": Probe("delayed-response", test={"delay": LATER}),
+}
+
+
+def recipe_of(name: str, changes: dict[str, Any] | None = None) -> Recipe:
+    """Recipe of a task, with the changes of a probe."""
+    recipe, changes = DEPARTURES.get(name, Recipe()), dict(changes or {})
+    settings = {**recipe.settings, **changes.pop("settings", {})}
+    return dataclasses.replace(recipe, settings=settings, **changes)
+
+
+def declare(name: str, task: Any, changes: dict[str, Any] | None = None) -> dict[str, Any]:
     """Circuit, rule and settings for ``task``, which is the task ``name`` in one of its forms."""
-    recipe = recipe_of(name)
+    recipe = recipe_of(name, changes)
     circuit = tt.circuits.for_task(
         task, recipe.num_units, dynamics=recipe.dynamics, recurrent=recipe.recurrent, noise=recipe.noise,
         **recipe.more,

@@ -5,7 +5,8 @@ Of every task, at every value of the parameter that makes it harder (``task.hard
 * *trained*: a leaky circuit trained by BPTT until the criterion, three seeds at the task's own value, two at
   the others (``experiments/_task_settings.py`` has circuits and settings);
 * *ceiling*: untrained circuits of 128 units with gains of 0.8, 1.2 and 1.5, whose readout alone is fitted
-  (:func:`throughtime.reservoir_ceiling`).
+  (:func:`throughtime.reservoir_ceiling`);
+* *probe*: behaviour in another form of a task, such as delays that it was never trained on.
 
 The task is demanding where all trained seeds meet the criterion and no untrained circuit does. Behaviour on
 held-out trials is kept for the signatures.
@@ -15,7 +16,8 @@ at any time and resumed; what is still missing is named, in the record too. What
 task goes to ``src/throughtime/tasks/measured.py``, where ``throughtime list tasks`` reads it.
 
 Usage: ``python experiments/evidence.py [--only TASK ...] [--part PART ...] [--limit MINUTES]`` with the parts
-``trained`` (every task as it is), ``ceiling`` and ``levels`` (the other values), or ``make evidence``.
+``trained`` (every task as it is), ``ceiling``, ``probe`` and ``levels`` (the other values), or
+``make evidence``.
 """
 
 from __future__ import annotations
@@ -29,7 +31,7 @@ from typing import Any
 
 import jax
 from _task_record import Record, level_of
-from _task_settings import ELSEWHERE, SEEDS, declare
+from _task_settings import ELSEWHERE, PROBES, SEEDS, declare
 
 import throughtime as tt
 from throughtime import config
@@ -37,7 +39,7 @@ from throughtime import config
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "evidence" / "tasks.nc"
 MODULE = ROOT / "src" / "throughtime" / "tasks" / "measured.py"
-PARTS = ("trained", "ceiling", "levels")
+PARTS = ("trained", "ceiling", "probe", "levels")
 NUM_TRIALS = 512
 """Held-out trials a seed whose behaviour is kept."""
 
@@ -48,17 +50,31 @@ class Cell:
 
     Attributes:
         part: one of :data:`PARTS`; name: of the task; index: of the value of its hardest parameter.
+        probe: name of a probe, which is in place of that value.
     """
 
     part: str
     name: str
     index: int
+    probe: str = ""
 
     @property
     def task(self) -> Any:
-        """The task at this value."""
+        """The task that is trained."""
         task = tt.tasks.make(self.name)
+        if self.probe:
+            return dataclasses.replace(task, **PROBES[self.probe].task)
         return dataclasses.replace(task, **{task.hardest.field: task.hardest.values[self.index]})
+
+    @property
+    def tested(self) -> Any:
+        """The task that is tested."""
+        return dataclasses.replace(self.task, **PROBES[self.probe].test) if self.probe else self.task
+
+    @property
+    def changes(self) -> dict[str, Any]:
+        """What a probe changes in the recipe."""
+        return PROBES[self.probe].recipe if self.probe else {}
 
     @property
     def own(self) -> bool:
@@ -68,22 +84,25 @@ class Cell:
     @property
     def seeds(self) -> tuple[int, ...]:
         """Labels of the seeds."""
-        return SEEDS if self.own else ELSEWHERE
+        return SEEDS if self.own or self.probe else ELSEWHERE
 
     @property
     def identity(self) -> str:
         """Hash of everything that determines it."""
-        given = {} if self.part == "ceiling" else declare(self.name, self.task)
+        given = {} if self.part == "ceiling" else declare(self.name, self.task, self.changes)
         rule, circuit = given.pop("rule", None), given.pop("circuit", None)
-        return config.sha256(
-            (self.part == "ceiling", self.task, circuit, rule, given, self.seeds, tt.__version__)
-        )
+        what = (self.part == "ceiling", self.task, circuit, rule, given, self.seeds, tt.__version__)
+        return config.sha256((*what, self.tested) if self.probe else what)
 
 
 def cells(parts: tuple[str, ...] = PARTS, only: tuple[str, ...] = ()) -> list[Cell]:
     """All measurements: first every task as it is, then ceilings, then the other values."""
     found = []
     for part in parts:
+        if part == "probe":
+            chosen = {label: one for label, one in PROBES.items() if not only or one.name in only}
+            found += [Cell(part, one.name, 0, label) for label, one in chosen.items()]
+            continue
         for name in only or tt.tasks.names():
             for index in range(len(tt.tasks.make(name).hardest.values)):
                 cell = Cell(part, name, index)
@@ -99,12 +118,12 @@ def measure(cell: Cell, record: Record) -> None:
         found = tt.reservoir_ceiling(cell.task)
         record.ceiling(cell, found, time.perf_counter() - began)
         return
-    declared = declare(cell.name, cell.task)
+    declared = declare(cell.name, cell.task, cell.changes)
     run = tt.train(
         cell.task, declared.pop("circuit"), declared.pop("rule"), seeds=cell.seeds, test_trials=0, **declared
     )
     seconds = time.perf_counter() - began
-    record.training(cell, run, seconds, tt.evaluate(run, NUM_TRIALS))
+    record.training(cell, run, seconds, tt.evaluate(run, NUM_TRIALS, task=cell.tested))
 
 
 def main(only: tuple[str, ...] = (), parts: tuple[str, ...] = PARTS, limit: float = float("inf")) -> int:
@@ -116,7 +135,7 @@ def main(only: tuple[str, ...] = (), parts: tuple[str, ...] = PARTS, limit: floa
             continue
         if time.monotonic() - began > 60 * limit:
             break
-        print(f"{cell.part} {cell.name} {level_of(cell)} …", flush=True)
+        print(f"{cell.part} {cell.probe or cell.name} {level_of(cell):g} …", flush=True)
         measure(cell, record)
         record.write(RECORD)
         jax.clear_caches()  # hundreds of compiled programs exceed what one process may map

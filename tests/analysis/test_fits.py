@@ -25,6 +25,10 @@ CATEGORY = SimpleNamespace(
     fit="category", variables=(("distance", "distance"), ("same", "match"), ("choice", "choice"))
 )
 TIMING_BY = SimpleNamespace(fit="timing_by", variables=(*TIMING.variables, ("group", "prior")))
+FRACTIONAL = SimpleNamespace(
+    fit="fractional_loss",
+    variables=(("level", "delay"), ("excess", "excess"), ("reference", "reference")),
+)
 RNG = np.random.default_rng(0)
 N = 512
 INTERVAL = RNG.uniform(400, 1400, N)
@@ -38,6 +42,11 @@ CASES = {
     ),
     "accuracy": (ACCURACY, {"correct": INTERVAL < 900}, {"delay": INTERVAL}),
     "circular_error": (CIRCULAR, {"error": COHERENCE}, {"delay": INTERVAL}),
+    "fractional_loss": (
+        FRACTIONAL,
+        {"excess": np.abs(COHERENCE), "reference": np.ones(N)},
+        {"delay": INTERVAL},
+    ),
     "category": (
         CATEGORY,
         {"choice": COHERENCE > 0},

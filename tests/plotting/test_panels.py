@@ -68,6 +68,12 @@ def circular():
     return analysis.circular_error(delay, delay.copy(data=spread), num_bins=4)
 
 
+def lost():
+    """Losses that grow with the delay."""
+    delay = MEMORY["evaluation"]["delay"]
+    return analysis.fractional_loss(delay, delay / 1e4, delay.copy(data=np.ones(delay.shape)), num_bins=4)
+
+
 def matched(kind):
     """Answers of a subject that errs now and then, as each fit takes them."""
     rng, (rows, columns) = np.random.default_rng(0), MEMORY["evaluation"]["delay"].shape
@@ -99,6 +105,7 @@ PANELS = {
     "category": lambda ax: plotting.category(matched("category"), ax),
     "detection": lambda ax: plotting.detection(matched("detection"), ax),
     "repetition": lambda ax: plotting.repetition(matched("repetition"), ax),
+    "fractional loss": lambda ax: plotting.fractional_loss(lost(), ax),
     "angles": lambda ax: plotting.circular_error(circular(), ax),
     "accuracy": lambda ax: plotting.accuracy(
         analysis.accuracy(MEMORY["evaluation"]["delay"], MEMORY["behaviour"]["correct"], num_bins=4),

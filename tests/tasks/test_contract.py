@@ -57,6 +57,7 @@ CASES = (
         "delayed-paired-association",
         {"sample": EVEN, "test": {2: 0.5, 3: 0.5}, "pair": dict.fromkeys(range(4), 1 / 4)},
     ),
+    Case("delayed-xor", {"first": EVEN, "second": EVEN}),
     Case(
         "dual-delayed-match",
         dict.fromkeys(("sample_1", "sample_2", "test_1", "test_2", "uncued_1", "uncued_2"), EIGHT)
@@ -68,6 +69,8 @@ CASES = (
         {"right": SEVEN, "difference": {2 * count - 7: p for count, p in SEVEN.items()}}
         | {f"cue_{place}": EVEN for place in range(1, 8)},
     ),
+    Case("flip-flop"),
+    Case("go-no-go", {"go": EVEN}),
     Case("interval-comparison"),
     Case("interval-discrimination"),
     Case("interval-production"),
@@ -82,6 +85,7 @@ CASES = (
     ),
     Case("mimic-task", {"memory": {20.0: 1.0}}),
     Case("delayed-anti-response"),
+    Case("delayed-estimation"),
     Case("multitask", {"task": {k: (5 if k in (8, 9) else 1) / 28 for k in range(20)}}),
     Case("yang-tasks", {"ring": EVEN}),
     Case("delayed-response"),

@@ -70,7 +70,8 @@ def test_a_trial_is_that_of_the_task_drawn(drawn, place):
             assert np.isnan(trials.conditions[name][here]).all()
     for name in MIXTURE.epoch_names:
         expected = own.epochs.get(name, (np.nan, np.nan))
-        np.testing.assert_allclose(trials.epochs[name][0][here], expected[0] + 0 * here, rtol=1e-5)
+        for found, wanted in zip(trials.epochs[name], expected, strict=True):
+            np.testing.assert_allclose(found[here], wanted + 0 * here, rtol=1e-5)
 
 
 def test_names_and_types_are_those_of_all(drawn):

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from throughtime.analysis._circular_error import circular_error
     from throughtime.analysis._detection import detection
     from throughtime.analysis._dimensionality import dimensionality
+    from throughtime.analysis._fractional_loss import fractional_loss
     from throughtime.analysis._gradient_comparison import (
         feedback_alignment,
         gradient_alignment,
@@ -41,6 +42,7 @@ _MEMBERS = {
     "dimensionality": "_dimensionality",
     "example_seed": "_levels",
     "feedback_alignment": "_gradient_comparison",
+    "fractional_loss": "_fractional_loss",
     "gradient_alignment": "_gradient_comparison",
     "gradient_bias_variance": "_gradient_comparison",
     "gradient_norms": "_gradient_norms",
@@ -64,6 +66,7 @@ __all__ = [
     "dimensionality",
     "example_seed",
     "feedback_alignment",
+    "fractional_loss",
     "gradient_alignment",
     "gradient_bias_variance",
     "gradient_norms",

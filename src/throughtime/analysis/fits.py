@@ -11,6 +11,7 @@ from throughtime.analysis.arrays import accuracy as _accuracy
 from throughtime.analysis.arrays import category as _category
 from throughtime.analysis.arrays import circular_error as _circular_error
 from throughtime.analysis.arrays import detection as _detection
+from throughtime.analysis.arrays import fractional_loss as _fractional_loss
 from throughtime.analysis.arrays import psychometric as _psychometric
 from throughtime.analysis.arrays import repetition as _repetition
 from throughtime.analysis.arrays import timing as _timing
@@ -124,6 +125,16 @@ def _fit_circular_error(level: np.ndarray, error: np.ndarray) -> dict[str, float
     }
 
 
+def _fit_fractional_loss(
+    level: np.ndarray, excess: np.ndarray, reference: np.ndarray
+) -> dict[str, float]:
+    use = np.isfinite(level)
+    level, excess, reference = level[use], excess[use], reference[use]
+    excess = np.where(np.isfinite(excess) & np.isfinite(reference), excess, np.nan)
+    result = _fractional_loss.estimate(level, excess, reference, _edges(level))
+    return {"fractional_loss": result.fractional_loss, "worst": result.worst}
+
+
 def _edges(values: np.ndarray) -> np.ndarray:
     return bin_edges(values, NUM_BINS) if values.size else np.empty(0)
 
@@ -134,6 +145,7 @@ FITS: dict[str, tuple[Callable[..., dict[str, float]], tuple[str, ...]]] = {
     "timing_by": (_fit_timing_by, ("interval", "produced", "group")),
     "accuracy": (_fit_accuracy, ("level", "correct")),
     "circular_error": (_fit_circular_error, ("level", "error")),
+    "fractional_loss": (_fit_fractional_loss, ("level", "excess", "reference")),
     "psychometric": (_fit_psychometric, ("stimulus", "choice")),
     "category": (_fit_category, ("distance", "same", "choice")),
     "detection": (_fit_detection, ("level", "targets", "hits", "lures", "false_alarms")),
@@ -162,6 +174,7 @@ def fit(signature: Signature, scores: Mapping[str, Any], conditions: Mapping[str
     ``accuracy``        level, correct                overall, worst (level)
     ``circular_error``  level, error (rad)            slope and intercept of the variance (rad²), sd,
                                                       bias (rad), fraction_missing
+    ``fractional_loss`` level, excess, reference      fractional_loss, worst (level)
     ``psychometric``    stimulus, choice (0 or 1)     mu, sigma, guess, lapse
     ``category``        distance, same, choice        category_effect, distance_effect
     ``detection``       level, targets, hits, lures,  hit_rate, false_alarm_rate, d_prime, bias,

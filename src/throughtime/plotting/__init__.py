@@ -12,6 +12,7 @@ from throughtime.plotting.conditions import aligned_traces, rescaled_rate, scali
 from throughtime.plotting.examples import trials_by_condition
 from throughtime.plotting.gradients import gradient_norms
 from throughtime.plotting.lags import cost_by_steps, score_by_lag
+from throughtime.plotting.losses import fractional_loss
 from throughtime.plotting.matching import category, detection, repetition
 from throughtime.plotting.priors import timing_by
 from throughtime.plotting.training import learning_curve
@@ -25,6 +26,7 @@ __all__ = [
     "cost_by_steps",
     "detection",
     "final_values",
+    "fractional_loss",
     "gradient_norms",
     "learning_curve",
     "learning_curves",

@@ -42,6 +42,5 @@ def circular_error(measured: xr.Dataset, ax: Axes, *, color: Any = style.BLUE) -
     ax.set_ylabel("SD of error (deg)")
     missing = float(_mean(by_seed(measured["fraction_missing"]).values))
     rate = f"slope {slope:.2g} rad² per {measured['level'].attrs.get('units', '1')}"
-    note(ax, f"{rate}\nmissing {100 * missing:.0f} %", corner="upper left", linespacing=1.3)
-    note(ax, number(measured))
+    note(ax, f"{rate}\nmissing {100 * missing:.0f} %\n{number(measured)}", linespacing=1.3)
     return ax

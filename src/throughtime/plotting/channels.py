@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
+import xarray as xr
 from matplotlib.axes import Axes
 
 from throughtime.plotting import style
@@ -16,6 +17,10 @@ FEWEST = 8
 """Channels of one kind from which on they are an image."""
 IMAGE = 1.5
 """Height of an image in units of the range of the outputs."""
+SIGNED = 0.5
+"""Share of the largest value from which on negative values are signals, not noise."""
+GAP = 0.5
+"""Room above an output, for its name, in the same units."""
 
 
 class Row(NamedTuple):
@@ -28,6 +33,12 @@ class Row(NamedTuple):
 
     name: str
     members: list[int]
+
+    @property
+    def image(self) -> bool:
+        """Whether it is an image of several channels."""
+        return len(self.members) > 1
+
 
 def rows(names: Sequence[str]) -> list[Row]:
     """Channels in their order, eight or more neighbours of one kind as one row.
@@ -61,8 +72,15 @@ def span(*values: np.ndarray) -> tuple[float, float]:
         >>> span(np.array([0.5, 1.0]), np.array([np.nan, -0.5]))
         (-0.5, 1.0)
     """
-    finite = np.concatenate([one[np.isfinite(one)].ravel() for one in values])
+    finite = np.concatenate([np.zeros(1), *(one[np.isfinite(one)].ravel() for one in values)])
     return min(0.0, float(finite.min(initial=0.0))), max(1e-9, float(finite.max(initial=0.0)))
+
+
+def output_span(trials: xr.Dataset) -> tuple[float, float]:
+    """Lowest and highest output, or target where the loss counts it."""
+    valid = trials["valid"].astype(bool)
+    counted = valid & (trials["mask"] > 0)
+    return span(trials["outputs"].where(valid).values, trials["targets"].where(counted).values)
 
 
 def image(
@@ -85,7 +103,7 @@ def image(
         Where it begins and ends.
     """
     low, high = limits
-    signed = values.min() < -0.25 * max(high, -low)
+    signed = values.min() < -SIGNED * max(high, -low)
     largest = max(high, -low)
     half = (time[1] - time[0]) / 2
     window = ax.get_xlim()
@@ -114,5 +132,5 @@ def surround(
     channel = place[0] + height * (np.arange(count) + 0.5)
     level = sum(limits) / 2
     known = np.nan_to_num(targets, nan=min(limits))
-    if known.max() > level and min(limits) > -0.25 * max(limits):
+    if known.max() > level and min(limits) > -SIGNED * max(limits):
         ax.contour(time, channel, known.T, levels=[level], colors=style.INK, linewidths=0.7, linestyles="--")

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from throughtime.plotting import style
-from throughtime.plotting.channels import IMAGE, rows, span
+from throughtime.plotting.channels import GAP, IMAGE, rows
 from throughtime.plotting.marks import axis_label, labels
 from throughtime.plotting.trials import trial
 
@@ -41,19 +41,15 @@ def trials_by_condition(
     valid = examples["valid"].transpose("trial", "time").values.astype(bool)
     step = float(examples["time"][1] - examples["time"][0])
     ends = step * valid.sum(1)
-    counted = np.where(examples["mask"].values > 0, examples["targets"].values, np.nan)
-    scales = {
-        "output_range": span(examples["outputs"].values, counted),
-        "input_range": span(examples["inputs"].values),
-        "time_range": (0.0, float(ends.max())),
-        "width_mm": (width_mm - NAMES_MM) / columns,
-    }
     for index, ax in enumerate(axes.ravel()):
         if index >= count:
             ax.set_visible(False)
             continue
         one = examples.isel(trial=index)
-        trial(one, ax, title=heading(one), name_channels=index % columns == 0, **scales)
+        trial(
+            one, ax, title=heading(one), among=examples, time_range=(0.0, float(ends.max())),
+            name_channels=index % columns == 0, width_mm=(width_mm - NAMES_MM) / columns,
+        )  # fmt: skip
         if index % columns:
             ax.tick_params(axis="y", labelleft=False)
         if index + columns < count:
@@ -89,8 +85,8 @@ def heading(one: xr.Dataset) -> str:
             words.append(f"no {called}")
         else:
             units = str(value.attrs.get("units", "1"))
-            size = abs(float(value))
-            number = f"{float(value):.0f}" if size >= 100 else f"{float(value):.3g}"
+            rounded = round(float(value), 3) + 0.0
+            number = f"{rounded:.0f}" if abs(rounded) >= 100 else f"{rounded:.3g}"
             words.append(f"{called} {number}".replace("-", "−") + ("" if units == "1" else f" {units}"))
     return ", ".join(words)
 
@@ -109,6 +105,6 @@ def _columns(examples: xr.Dataset) -> int:
 def _height(examples: xr.Dataset) -> float:
     """Rows of a panel, in units of the height of an output."""
     outputs, inputs = (rows(labels(examples[side])) for side in ("output", "input"))
-    return sum((IMAGE if len(row.members) > 1 else 1.0) + 0.25 for row in outputs) + sum(
-        IMAGE + 0.14 if len(row.members) > 1 else 0.46 for row in inputs
+    return sum((IMAGE if row.image else 1.0) + GAP for row in outputs) + sum(
+        IMAGE + 0.14 if row.image else 0.46 for row in inputs
     )

@@ -54,8 +54,8 @@ def epochs(
 ) -> None:
     """Shade every other epoch of one trial, in the order of their onsets, and name them above the axes.
 
-    Epochs as long as the trial are neither shaded nor named. Of two names that would overlap, that of the
-    shorter epoch is written.
+    Epochs as long as the trial are neither shaded nor named, those within another one are not shaded. Of two
+    names that would overlap, that of the shorter epoch is written.
 
     Args:
         dataset: ``epoch_onset`` and ``epoch_offset`` (epoch,) ms, with the labelled coordinate ``epoch``.
@@ -72,7 +72,14 @@ def epochs(
         and np.isfinite([begin, end]).all()
         and (begin, end) != (np.nanmin(onset), np.nanmax(offset))
     ]
-    for _, begin, end in sorted(named, key=lambda epoch: epoch[1:])[1::2]:
+    outer = {
+        (begin, end)
+        for _, begin, end in named
+        if not any(
+            first <= begin and end <= last and (first, last) != (begin, end) for _, first, last in named
+        )
+    }
+    for begin, end in sorted(outer)[1::2]:
         ax.axvspan(begin, end, color=style.SHADE, lw=0, zorder=-5)
     taken: list[tuple[float, float]] = []
     for name, begin, end in sorted(named, key=lambda epoch: epoch[2] - epoch[1]):
@@ -82,9 +89,9 @@ def epochs(
         place = (middle - width / 2, middle + width / 2)
         if end - begin >= least and not any(place[0] < last and first < place[1] for first, last in taken):
             taken.append(place)
-            ax.text(
-                middle, 1.01, name, transform=ax.get_xaxis_transform(), ha="center", va="bottom", fontsize=6,
-                color=style.GREY,
+            ax.annotate(
+                name, (middle, 1), xycoords=ax.get_xaxis_transform(), xytext=(0, 1), ha="center", va="bottom",
+                textcoords="offset points", fontsize=6, color=style.GREY, annotation_clip=False,
             )  # fmt: skip
 
 

@@ -10,11 +10,15 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from throughtime.plotting import style
-from throughtime.plotting.channels import IMAGE, image, rows, span, surround
+from throughtime.plotting.channels import GAP, IMAGE, image, output_span, rows, span, surround
 from throughtime.plotting.marks import axis_label, epochs, labels
 
 NOISE = 0.3
 """Inputs no larger than this share of the outputs are not blown up."""
+LINE = 0.32
+"""Height of an input's line in units of the range of the outputs."""
+MUCH_SMALLER = 0.05
+"""Share of the largest input below which an input has a scale of its own, so that it can be seen."""
 
 
 def trial(
@@ -23,23 +27,25 @@ def trial(
     *,
     title: str | None = None,
     output_range: tuple[float, float] | None = None,
-    input_range: tuple[float, float] | None = None,
+    among: xr.Dataset | None = None,
     time_range: tuple[float, float] | None = None,
     name_channels: bool = True,
     width_mm: float | None = None,
 ) -> Axes:
     """Inputs, target and output of one trial against time, one row a channel, epochs shaded.
 
-    Inputs share one scale; so do the outputs, whose axis is labelled. Targets are dashed, and drawn only
-    where the loss counts them. Eight or more channels of one kind, such as the units of a ring, are one
-    image, from the first below to the last above; there a dashed line surrounds where the target is high.
+    Inputs share one scale (those in images another, very small ones have their own); so do the outputs, whose
+    axis is labelled. Targets are dashed, and drawn only where the loss counts them. Eight or more channels of
+    one kind, such as the units of a ring, are one image, from the first below to the last above; there a
+    dashed line surrounds where the target is high.
 
     Args:
         evaluation: one trial: ``inputs`` (time, input), ``targets``, ``outputs`` and ``mask`` (time,
             output), ``valid`` (time,), ``epoch_onset`` and ``epoch_offset`` (epoch,).
         ax: axes to draw in. title: above the names of the epochs.
-        output_range, input_range: of all outputs and inputs, to make several trials alike; those of the data
-            if not given.
+        output_range: of each output row, to make several trials alike; that of the data if not given.
+        among: trials (trial, …) that shall look alike: scales are those of all of them, where they are not
+            given otherwise.
         time_range: of the time axis, ms; the trial if not given.
         name_channels: write the names of the channels.
         width_mm: of the axes, if known: epochs too short for their names then have none.
@@ -56,7 +62,8 @@ def trial(
     mask = evaluation["mask"].transpose("time", "output").values[valid]
     targets = np.where(mask > 0, evaluation["targets"].transpose("time", "output").values[valid], np.nan)
 
-    low, high = output_range or span(outputs, targets)
+    of_all = evaluation if among is None else among
+    low, high = output_range or output_span(of_all)
     size = high - low
     step = _round_scale(max(high, -low))
     marks = [value for value in (-step, 0.0, step) if low - 0.01 * size <= value <= high + 0.01 * size]
@@ -64,12 +71,13 @@ def trial(
     ticks: list[float] = []
     tick_labels: list[str] = []
     named: list[tuple[float, str]] = []
-    for name, members in rows(labels(evaluation["output"])):
-        if len(members) > 1:
+    for row in rows(labels(evaluation["output"])):
+        name, members = row
+        if row.image:
             place = image(ax, time, outputs[:, members], (low, high), top, IMAGE * size, style.OUTPUTS)
             surround(ax, time, targets[:, members], (low, high), place)
             named.append((sum(place) / 2, name))
-            top = place[1] + 0.25 * size
+            top = place[1] + GAP * size
             continue
         base, k = top - low, members[0]
         ax.axhline(base, color=style.FAINT, lw=0.4, zorder=0)
@@ -77,27 +85,34 @@ def trial(
         ax.plot(time, base + outputs[:, k], color=style.BLUE, lw=1.2, zorder=2)
         ticks += [base + value for value in marks]
         tick_labels += [f"{value:g}".replace("-", "−") for value in marks]
-        top = base + high + 0.25 * size
+        top = base + high + GAP * size
         if name_channels:
-            early = outputs[: max(1, len(outputs) // 5), k]
-            crowded = early.max() > high - 0.4 * size
             ax.text(
-                0.015, base + (early.min() - 0.08 * size if crowded else high), name, va="top", fontsize=6.5,
-                transform=ax.get_yaxis_transform(), color=style.BLUE,
+                0.015, base + high + 0.03 * size, name, va="bottom", fontsize=6.5, color=style.BLUE,
+                transform=ax.get_yaxis_transform(),
             )  # fmt: skip
     numbered = len(ticks)
-    extent = input_range or span(inputs)
-    scale = max(*np.abs(extent), NOISE * max(high, -low))
-    top += 0.15 * size
-    for name, members in reversed(rows(labels(evaluation["input"]))):
-        if len(members) > 1:
-            place = image(ax, time, inputs[:, members], extent, top, IMAGE * size, style.INPUTS)
+    of_inputs = rows(labels(evaluation["input"]))
+    of_lines, of_images = (
+        span(*(of_all["inputs"].isel(input=row.members).values for row in of_inputs if row.image == kind))
+        for kind in (False, True)
+    )
+    scale = max(*np.abs(of_lines), NOISE * max(high, -low))
+    top += 0.1 * size
+    for row in reversed(of_inputs):
+        name, members = row
+        if row.image:
+            place = image(ax, time, inputs[:, members], of_images, top, IMAGE * size, style.INPUTS)
             named.append((sum(place) / 2, name))
             top = place[1] + 0.14 * size
             continue
-        ax.plot(time, top + 0.32 * size * inputs[:, members[0]] / scale, color=style.GREY, lw=0.9)
+        lowest, highest = span(of_all["inputs"].isel(input=members).values)
+        own = max(highest, -lowest, NOISE * max(high, -low))
+        unit = LINE * size / (own if own < MUCH_SMALLER * scale else scale)
+        top -= unit * lowest
+        ax.plot(time, top + unit * inputs[:, members[0]], color=style.GREY, lw=0.9, drawstyle="steps-mid")
         named.append((top, name))
-        top += 0.46 * size
+        top += (LINE + 0.14) * size
     ax.set_ylim(-0.08 * size, top)
     places, names = ([one[part] for one in named] for part in (0, 1))
     ax.set_yticks([*ticks, *places], [*tick_labels, *(names if name_channels else [""] * len(names))])
@@ -109,7 +124,7 @@ def trial(
     epochs(evaluation, ax, width_mm=width_mm)
     ax.set_xlabel(axis_label(evaluation["time"], "Time"))
     if title:
-        ax.set_title(title, pad=9)
+        ax.set_title(title, pad=10)
     return ax
 
 

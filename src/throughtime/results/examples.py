@@ -19,8 +19,8 @@ DRAWN = 2048
 """Trials that examples are chosen from."""
 ENOUGH = 4
 """Examples beside which no further conditions are told apart."""
-LEVELS = (0.05, 0.5, 0.95)
-"""Quantiles of a condition with many values at which it is shown: low, middle, high."""
+LOW, HIGH, LEVELS = 0.05, 0.95, 3
+"""Quantiles between which a condition with many values is shown, and at how many: low, middle, high."""
 CATCH = "catch"
 ANSWER = "correct_choice"
 
@@ -32,11 +32,13 @@ class Told(NamedTuple):
         name: of the condition.
         code: (trial,) which level each trial belongs to, −1 for none.
         distance: (trial,) how far it is from that level, from 0 on.
+        graded: whether it has more values than are shown.
     """
 
     name: str
     code: np.ndarray
     distance: np.ndarray
+    graded: bool = False
 
 
 def perfect_trials(task: Any, trials: Any) -> xr.Dataset:
@@ -83,19 +85,17 @@ def _answers(task: Any, trials: Any) -> tuple[Any, Any]:
     return found
 
 
-def example_trials(
-    task: Any, by: Sequence[str] | None = None, *, most: int = 8, seed: int = 0
-) -> xr.Dataset:
+def example_trials(task: Any, by: Sequence[str] | None = None, *, most: int = 8, seed: int = 0) -> xr.Dataset:
     """Trials that show what a task is: one for each combination of its main conditions.
 
-    The main conditions are those of the task's signature, then the correct choice, then others with few
-    values, as long as there are at most four examples. A condition with many values is shown low, middle and
-    high; labels of more values than ``most`` at some of them. A catch trial comes last.
+    The main conditions are those the task is ``shown_by``, or those of its signature; then the correct
+    choice, then others with few values, as long as there are less than four examples. One condition with
+    many values is shown low, middle and high, or some of many labels. A catch trial comes last.
 
     Args:
         task: any task.
-        by: names of conditions in place of the main ones, as many of them as give no more than ``most``
-            examples.
+        by: names of conditions in place of the main ones; those that would give more than ``most`` examples
+            are left out.
         most: examples. seed: of the trials that examples are chosen from.
 
     Returns:
@@ -116,7 +116,8 @@ def example_trials(
     if strange := [name for name in by or () if name not in conditions]:
         known = ", ".join(conditions)
         raise ValueError(
-            f"{type(task).__name__}: no condition {strange[0]!r} to show examples by; its conditions are {known}."
+            f"{type(task).__name__}: no condition {strange[0]!r} to show examples by; "
+            f"its conditions are {known}."
         )
     told, chosen = choose(conditions, _main(task, conditions) if by is None else by, by, most)
     shown = perfect_trials(task, jax.jit(jax.vmap(task.trial))(drawn[np.array(chosen)]))
@@ -133,7 +134,8 @@ def _stored(name: str, shown: xr.Dataset) -> str:
 
 def _main(task: Any, conditions: dict[str, np.ndarray]) -> list[str]:
     """Conditions in the order in which they are told apart."""
-    declared = [name for _, name in task.signature.variables if name in conditions]
+    described = dict(task.signature.variables).values()
+    declared = task.shown_by or [name for name in conditions if name in described]
     counts = {name: len(np.unique(values)) for name, values in conditions.items()}
     others = sorted((name for name in conditions if not re.search(r"_\d+$", name)), key=lambda n: counts[n])
     return list(dict.fromkeys([*declared, *(name for name in (ANSWER,) if name in conditions), *others]))
@@ -167,7 +169,9 @@ def choose(
         number = len(np.unique(group[there]))
         if by is None and number >= ENOUGH:
             break
-        one = levels(name, conditions[name], there, room)
+        one = as_levels(name, conditions[name], there, room if by is None else max(1, room // number))
+        if by is None and one.graded and any(other.graded for other in told):
+            continue
         _, both = np.unique(np.stack([group, one.code]), axis=1, return_inverse=True)
         both = both.reshape(-1)
         if number < len(np.unique(both[there])) <= room:
@@ -183,7 +187,7 @@ def choose(
     return told, trials
 
 
-def levels(name: str, values: np.ndarray, there: np.ndarray, most: int) -> Told:
+def as_levels(name: str, values: np.ndarray, there: np.ndarray, most: int) -> Told:
     """A condition as levels: its values if they are few, some of many labels, low, middle and high otherwise.
 
     Args:
@@ -192,15 +196,18 @@ def levels(name: str, values: np.ndarray, there: np.ndarray, most: int) -> Told:
     values = np.asarray(values)
     number = values.astype(float)
     found = np.unique(number[there & np.isfinite(number)])
-    if len(found) > most:
+    graded = len(found) > most
+    if graded:
         if values.dtype.kind in "ib" and len(found) <= np.sqrt(there.sum()) and found[0] >= 0:
             found = found[np.linspace(0, len(found) - 1, most).round().astype(int)]
         else:
-            found = np.unique(np.quantile(number[there & np.isfinite(number)], LEVELS, method="nearest"))
+            levels = np.linspace(LOW, HIGH, min(LEVELS, most))
+            found = np.unique(np.quantile(number[there & np.isfinite(number)], levels, method="nearest"))
     if not len(found):
         return Told(name, np.full(len(number), -1), np.zeros(len(number)))
     away = np.abs(number[:, None] - found)
     nearest = np.argmin(np.where(np.isfinite(away), away, np.inf), axis=1)
     code = np.where(np.isfinite(number), nearest, -1)
     size = max(float(found[-1] - found[0]), 1e-9)
-    return Told(name, code, np.where(code >= 0, away[np.arange(len(number)), nearest] / size, 0.0))
+    distance = np.where(code >= 0, away[np.arange(len(number)), nearest] / size, 0.0)
+    return Told(name, code, distance, graded)

@@ -152,17 +152,20 @@ AXES: dict[str, tuple[str, ...]] = {
 }
 
 MILLISECOND_ENDINGS = ("interval", "delay", "duration", "period", "wait", "time", "onset", "offset")
+RADIAN_ENDINGS = ("angle", "angular_error")
 
 
 def units_of(name: str) -> str:
     """Units of a variable, from the table or else from the ending of its name.
 
     Example:
-        >>> units_of("tau"), units_of("produced_interval"), units_of("coherence")
-        ('ms', 'ms', '1')
+        >>> units_of("tau"), units_of("produced_interval"), units_of("coherence"), units_of("target_angle")
+        ('ms', 'ms', '1', 'rad')
     """
     if name in VARIABLES:
         return VARIABLES[name][0]
+    if name.endswith(RADIAN_ENDINGS):
+        return "rad"
     return "ms" if name.rsplit("_", 1)[-1] in MILLISECOND_ENDINGS else "1"
 
 

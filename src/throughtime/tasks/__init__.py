@@ -22,6 +22,7 @@ from throughtime.tasks.copy_memory import CopyMemory as CopyMemory
 from throughtime.tasks.criterion import Criterion as Criterion
 from throughtime.tasks.cue_set_go import CueSetGo as CueSetGo
 from throughtime.tasks.delayed_anti_response import DelayedAntiResponse as DelayedAntiResponse
+from throughtime.tasks.delayed_estimation import DelayedEstimation as DelayedEstimation
 from throughtime.tasks.delayed_match_to_category import DelayedMatchToCategory as DelayedMatchToCategory
 from throughtime.tasks.delayed_match_to_sample import DelayedMatchToSample as DelayedMatchToSample
 from throughtime.tasks.delayed_paired_association import (
@@ -29,12 +30,15 @@ from throughtime.tasks.delayed_paired_association import (
 )
 from throughtime.tasks.delayed_pulse import DelayedPulse as DelayedPulse
 from throughtime.tasks.delayed_response import DelayedResponse as DelayedResponse
+from throughtime.tasks.delayed_xor import DelayedXOR as DelayedXOR
 from throughtime.tasks.draw import Draw as Draw
 from throughtime.tasks.dual_delayed_match import DualDelayedMatch as DualDelayedMatch
 from throughtime.tasks.durations import Duration as Duration
 from throughtime.tasks.durations import TruncatedExponential as TruncatedExponential
 from throughtime.tasks.durations import Uniform as Uniform
 from throughtime.tasks.evidence_accumulation import EvidenceAccumulation as EvidenceAccumulation
+from throughtime.tasks.flip_flop import FlipFlop as FlipFlop
+from throughtime.tasks.go_no_go import GoNoGo as GoNoGo
 from throughtime.tasks.hardest import Hardest as Hardest
 from throughtime.tasks.hardest import Measured as Measured
 from throughtime.tasks.interval_comparison import IntervalComparison as IntervalComparison

@@ -54,6 +54,7 @@ class Task(abc.ABC):
         may_vanish: those of them that may be 0.
         may_coincide: those that may be None: the epoch is then the one before it.
         any_length: fields that hold one or more numbers; other tuples have as many as their default.
+        shown_by: conditions by which a picture tells trials apart; if none, those of the signature.
         reference: publication, and where we depart from it.
 
     Raises:
@@ -68,6 +69,7 @@ class Task(abc.ABC):
     may_vanish: ClassVar[tuple[str, ...]] = ()
     may_coincide: ClassVar[tuple[str, ...]] = ()
     any_length: ClassVar[tuple[str, ...]] = ()
+    shown_by: ClassVar[tuple[str, ...]] = ()
     reference: ClassVar[str]
     epoch_names: ClassVar[tuple[str, ...]]
     condition_names: ClassVar[tuple[str, ...]]

@@ -88,6 +88,11 @@ class DelayedPairedAssociation(Choice):
         return (*(("fixation",) if self.fixation_input else ()), *STIMULI)
 
     @property
+    def condition_labels(self) -> dict[str, tuple[str, ...]]:
+        """Names of the pairs."""
+        return {**super().condition_labels, "pair": ("a–c", "a–d", "b–c", "b–d")}
+
+    @property
     def signature(self) -> Signature:
         """Accuracy by pair."""
         return Signature("accuracy", (("level", "pair"), ("correct", "correct")), ("overall", "worst"))

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 import numpy as np
 from jax.scipy.special import logsumexp
 
-from throughtime.tasks.estimation_rules import Drawn, Rule, expected, held, orientation_tuning, orientations, place, places, spikes
-from throughtime.tasks.poisson_code import bell, change_log_odds, comparison, half_angle, line_centres, resultant
+from throughtime.tasks.estimation_rules import (
+    Drawn,
+    Rule,
+    expected,
+    held,
+    orientation_tuning,
+    orientations,
+    spikes,
+    suffixes,
+)
+from throughtime.tasks.poisson_code import (
+    bell,
+    change_log_odds,
+    comparison,
+    half_angle,
+    line_centres,
+    resultant,
+)
 
 if TYPE_CHECKING:
     from jax import Array
@@ -30,22 +46,27 @@ class Choice(Rule):
         del task
         return ("choice",)
 
-    def answer(self, task: DelayedEstimation, epochs: Epochs, right: Array, expected: Array) -> tuple[Array, dict[str, Array]]:
+    def answer(
+        self, task: DelayedEstimation, epochs: Epochs, right: Array, evidence: Array
+    ) -> tuple[Array, dict[str, Array]]:
         """Targets and conditions of a right answer and of what the Bayes read-out expects it to be."""
         targets = held(task, epochs, jnp.where(right, 1.0, -1.0)[None])
-        return targets, {"correct_choice": right.astype(jnp.int32), "evidence": expected}
+        return targets, {"correct_choice": right.astype(jnp.int32), "evidence": evidence}
 
-    def judge(self, task: DelayedEstimation, outputs: Array, decision: Array, trial: Trial) -> dict[str, Array]:
-        """The choice, and the squared distance of the decision from the one expected at best."""
+    def judge(
+        self, task: DelayedEstimation, outputs: Array, decision: Array, trial: Trial
+    ) -> dict[str, Array]:
+        """The choice, and squared errors of the decision and of the Bayes read-out; a guess, 0, has 1."""
         del task, outputs
-        right, expected = trial.conditions["correct_choice"], trial.conditions["evidence"]
-        choice = (decision[0] > 0).astype(jnp.int32)
+        right, expectation = trial.conditions["correct_choice"], trial.conditions["evidence"]
+        choice, target = (decision[0] > 0).astype(jnp.int32), 2.0 * right - 1.0
+        best = jnp.square(target - expectation)
         return {
             "correct": choice == right,
             "choice": choice,
-            "optimal_choice": (expected > 0).astype(jnp.int32),
-            "excess": jnp.square(decision[0] - expected),
-            "reference": jnp.square(expected),
+            "optimal_choice": (expectation > 0).astype(jnp.int32),
+            "excess": jnp.square(target - decision[0]) - best,
+            "reference": 1 - best,
         }
 
 
@@ -56,7 +77,7 @@ class Change(Choice):
 
     def conditions(self, task: DelayedEstimation) -> tuple[str, ...]:
         """Orientations before, and by how much one of them changed."""
-        return (*(f"angle{place(place)}" for place in places(task)), "difference", "correct_choice", "evidence")
+        return (*(f"angle{which}" for which in suffixes(task)), "difference", "correct_choice", "evidence")
 
     def draw(self, task: DelayedEstimation, draw: Draw, epochs: Epochs) -> Drawn:
         """In half of the trials one location gets a new orientation."""
@@ -117,5 +138,3 @@ class TwoAlternative(Choice):
         half_odds = counts[0] @ (self.side * centres / self.width**2).astype(np.float32)
         targets, answer = self.answer(task, epochs, right, jnp.tanh(half_odds))
         return Drawn(inputs, targets, answer)
-
-

@@ -54,7 +54,7 @@ class Rule(ABC):
     def inputs(self, task: DelayedEstimation) -> tuple[str, ...]:
         """Names of the inputs."""
         return tuple(
-            f"stimulus{place}_{unit:02d}" for place in places(task) for unit in range(task.num_units)
+            f"stimulus{which[1:]}_{unit:02d}" for which in suffixes(task) for unit in range(task.num_units)
         )
 
     @abstractmethod
@@ -70,7 +70,9 @@ class Rule(ABC):
         """One trial."""
 
     @abstractmethod
-    def judge(self, task: DelayedEstimation, outputs: Array, decision: Array, trial: Trial) -> dict[str, Array]:
+    def judge(
+        self, task: DelayedEstimation, outputs: Array, decision: Array, trial: Trial
+    ) -> dict[str, Array]:
         """``correct``, ``excess``, ``reference`` and what else is scored, from finite outputs."""
 
 
@@ -81,12 +83,12 @@ class Estimate(Rule):
 
     def outputs(self, task: DelayedEstimation) -> tuple[str, ...]:
         """Cosine and sine of each doubled angle."""
-        return tuple(f"{part}{place(place)}" for place in places(task) for part in ("cos", "sin"))
+        return tuple(f"{part}{which}" for which in suffixes(task) for part in ("cos", "sin"))
 
     def conditions(self, task: DelayedEstimation) -> tuple[str, ...]:
         """Orientation and sufficient statistic of every location."""
         kinds = ("angle", "statistic_cos", "statistic_sin")
-        return tuple(f"{kind}{place(place)}" for place in places(task) for kind in kinds)
+        return tuple(f"{kind}{which}" for which in suffixes(task) for kind in kinds)
 
     def draw(self, task: DelayedEstimation, draw: Draw, epochs: Epochs) -> Drawn:
         """Orientations and their spikes."""
@@ -97,21 +99,28 @@ class Estimate(Rule):
         targets = jnp.stack([jnp.cos(2 * angle), jnp.sin(2 * angle)], axis=1).reshape(-1)
         return Drawn(inputs, held(task, epochs, targets), conditions)
 
-    def judge(self, task: DelayedEstimation, outputs: Array, decision: Array, trial: Trial) -> dict[str, Array]:
+    def judge(
+        self, task: DelayedEstimation, outputs: Array, decision: Array, trial: Trial
+    ) -> dict[str, Array]:
         """Angular errors of the report and of the Bayes read-out."""
         del outputs
-        names = places(task)
-        found = [self._errors(task, trial, report, n) for n, report in zip(names, decision.reshape(-1, 2), strict=True)]
+        names = suffixes(task)
+        found = [
+            self._errors(task, trial, report, n)
+            for n, report in zip(names, decision.reshape(-1, 2), strict=True)
+        ]
         scores = {
-            f"{kind}{place(place)}": error
-            for place, errors in zip(names, found, strict=True)
+            f"{kind}{which}": error
+            for which, errors in zip(names, found, strict=True)
             for kind, error in zip(("angular_error", "optimal_error"), errors, strict=True)
         }
         return scores | _lost(task, *(jnp.stack(errors) for errors in zip(*found, strict=True)))
 
-    def _errors(self, task: DelayedEstimation, trial: Trial, report: Array, place: str) -> tuple[Array, Array]:
+    def _errors(
+        self, task: DelayedEstimation, trial: Trial, report: Array, which: str
+    ) -> tuple[Array, Array]:
         angle, *statistic = (
-            trial.conditions[f"{kind}{place(place)}"] for kind in ("angle", "statistic_cos", "statistic_sin")
+            trial.conditions[f"{kind}{which}"] for kind in ("angle", "statistic_cos", "statistic_sin")
         )
         return _error(report, angle, NO_DIRECTION), _error(jnp.stack(statistic), angle, 0.0)
 
@@ -123,7 +132,7 @@ class Gated(Estimate):
 
     def inputs(self, task: DelayedEstimation) -> tuple[str, ...]:
         """A cue for every location after the units."""
-        return (*super().inputs(task), *(f"cue_{place}" for place in places(task)))
+        return (*super().inputs(task), *(f"cue{which}" for which in suffixes(task)))
 
     def outputs(self, task: DelayedEstimation) -> tuple[str, ...]:
         """Cosine and sine of one doubled angle."""
@@ -144,10 +153,13 @@ class Gated(Estimate):
         conditions = {**shown.conditions, "cue": (jnp.argmax(cued) + 1).astype(jnp.int32)}
         return Drawn(jnp.concatenate([shown.inputs, cue], 1), targets, conditions)
 
-    def judge(self, task: DelayedEstimation, outputs: Array, decision: Array, trial: Trial) -> dict[str, Array]:
+    def judge(
+        self, task: DelayedEstimation, outputs: Array, decision: Array, trial: Trial
+    ) -> dict[str, Array]:
         """Angular errors at the cued location."""
         del outputs
-        error, best = (jnp.stack(e) for e in zip(*(self._errors(task, trial, decision, n) for n in places(task))))
+        errors = [self._errors(task, trial, decision, which) for which in suffixes(task)]
+        error, best = (jnp.stack(each) for each in zip(*errors, strict=True))
         cued = trial.conditions["cue"] - 1
         error, best = error[cued], best[cued]
         return {"angular_error": error, "optimal_error": best} | _lost(task, error[None], best[None])
@@ -182,7 +194,9 @@ class Sine(Rule):
         targets = (jnp.cos(start) - jnp.cos(stop)) / (rate * task.dt)
         return Drawn(line.box(*epochs["delay"])[:, None], targets[:, None], {})
 
-    def judge(self, task: DelayedEstimation, outputs: Array, decision: Array, trial: Trial) -> dict[str, Array]:
+    def judge(
+        self, task: DelayedEstimation, outputs: Array, decision: Array, trial: Trial
+    ) -> dict[str, Array]:
         """Mean absolute error and mean absolute target in the response."""
         del task, decision
         weight, target = trial.mask[:, 0], trial.targets[:, 0]
@@ -191,20 +205,18 @@ class Sine(Rule):
         return {"correct": error <= SINE_TOLERANCE * reference, "excess": error, "reference": reference}
 
 
-def places(task: DelayedEstimation) -> tuple[str, ...]:
-    """Names of the locations; an only one has none."""
-    return tuple(str(place + 1) for place in range(task.num_shown)) if task.num_shown > 1 else ("",)
-
-
-def place(place: str) -> str:
-    return f"_{place}" if place else ""
+def suffixes(task: DelayedEstimation) -> tuple[str, ...]:
+    """What names of locations end in; nothing if there is only one."""
+    return tuple(f"_{place + 1}" for place in range(task.num_shown)) if task.num_shown > 1 else ("",)
 
 
 def orientations(task: DelayedEstimation, draw: Draw) -> Array:
+    """Orientations (location,) in [0, π)."""
     return np.float32(np.pi) * draw.uniform("angle", (task.num_shown,))
 
 
 def orientation_tuning(task: DelayedEstimation, angle: Array) -> Array:
+    """Tuning (location, unit), 1 at the preferred orientation."""
     return von_mises(2 * angle[:, None], task.num_units, task.concentration, 1.0)
 
 
@@ -214,13 +226,15 @@ def expected(task: DelayedEstimation, epochs: Epochs, epoch: str) -> Array:
     return np.float32(task.gain / 1000) * (offset - onset)
 
 
-def spikes(task: DelayedEstimation, draw: Draw, epochs: Epochs, epoch: str, tuning: Array) -> tuple[Array, Array]:
-    """Counts (location, unit) of an epoch, and inputs (time, location · unit) with them spread over its bins."""
-    expected = expected(task, epochs, epoch)
+def spikes(
+    task: DelayedEstimation, draw: Draw, epochs: Epochs, epoch: str, tuning: Array
+) -> tuple[Array, Array]:
+    """Counts (location, unit) of an epoch, and inputs (time, location · unit): counts over its bins."""
+    peak = expected(task, epochs, epoch)
     largest = task.gain / 1000 * durations.bounds(getattr(task, epoch))[1]
-    counts = draw.counts(f"spikes_{epoch}", expected * tuning, largest)
+    counts = draw.counts(f"spikes_{epoch}", peak * tuning, largest)
     shown = task.timeline.box(*epochs[epoch])
-    return counts, shown[:, None] * (counts / expected).reshape(-1)
+    return counts, shown[:, None] * (counts / peak).reshape(-1)
 
 
 def held(task: DelayedEstimation, epochs: Epochs, targets: Array) -> Array:

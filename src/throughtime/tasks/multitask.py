@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +17,7 @@ from throughtime.registry import kebab
 from throughtime.tasks.base import Plan, Task
 from throughtime.tasks.criterion import Criterion
 from throughtime.tasks.hardest import Hardest
+from throughtime.tasks.mixing import few, moved, own_trial, types_of, union
 from throughtime.tasks.signature import Signature
 from throughtime.tasks.tabulated import Tabulated
 
@@ -102,8 +103,8 @@ class Multitask(Task):
                 if getattr(task, what) != getattr(first, what):
                     raise ValueError(
                         f"Multitask: tasks[{place}]: {what} of {type(task).__name__} are "
-                        f"{_few(getattr(task, what))}, those of {type(first).__name__} "
-                        f"{_few(getattr(first, what))}; a mixture needs equal layouts."
+                        f"{few(getattr(task, what))}, those of {type(first).__name__} "
+                        f"{few(getattr(first, what))}; a mixture needs equal layouts."
                     )
             if "task" in task.condition_names:
                 raise ValueError(
@@ -118,7 +119,7 @@ class Multitask(Task):
     @functools.cached_property
     def members(self) -> tuple[Task, ...]:
         """The tasks, ``harder`` as asked for."""
-        return tuple(_moved(task, self.harder) for task in self.tasks)
+        return tuple(moved(task, self.harder) for task in self.tasks)
 
     @functools.cached_property
     def _one(self) -> Task | None:
@@ -140,12 +141,12 @@ class Multitask(Task):
     @property
     def epoch_names(self) -> tuple[str, ...]:  # type: ignore[override]
         """Those of all tasks, each after the one it follows in its own task."""
-        return _union(task.epoch_names for task in self.members)
+        return union(task.epoch_names for task in self.members)
 
     @property
     def condition_names(self) -> tuple[str, ...]:  # type: ignore[override]
         """``task``, and those of all tasks."""
-        return ("task", *_union(task.condition_names for task in self.members))
+        return ("task", *union(task.condition_names for task in self.members))
 
     @property
     def condition_labels(self) -> dict[str, tuple[str, ...]]:
@@ -223,76 +224,21 @@ class Multitask(Task):
     def _switch(self, function: Callable[[Task, Trial], Result], trial: Trial) -> Result:
         """``function`` of the task of a trial and the trial as that task made it."""
 
-        def of(task: Task) -> Result:
-            known = _types(task)["conditions"]
-            steps = slice(task.num_steps)
-            epochs = {name: trial.epochs[name] for name in task.epoch_names}
-            own = {name: trial.conditions[name].astype(dtype) for name, dtype in known.items()}
-            return function(
-                task,
-                trial._replace(
-                    inputs=trial.inputs[steps],
-                    targets=trial.targets[steps],
-                    mask=trial.mask[steps],
-                    valid=trial.valid[steps],
-                    epochs=epochs,
-                    conditions=own,
-                ),
-            )
-
-        branches = [functools.partial(of, task) for task in self.members]
+        branches = [
+            functools.partial(lambda task: function(task, own_trial(task, trial)), task)
+            for task in self.members
+        ]
         chosen: Result = jax.lax.switch(trial.conditions["task"], branches)
         return chosen
 
     def _common(self, kind: str, values: dict[str, Array]) -> dict[str, Array]:
         """Conditions or scores of one task as those of the mixture: names, types, NaN where there is none."""
-        types = [_types(task)[kind] for task in self.members]
+        types = [types_of(task)[kind] for task in self.members]
         found = {}
-        for name in _union(types):
+        for name in union(types):
             own = {one.get(name) for one in types}
             of = own - {None}
             truth = of == {np.dtype(bool)}
             dtype = of.pop() if len(own) == 1 or truth else np.dtype(np.float32)
             found[name] = jnp.asarray(values.get(name, False if truth else jnp.nan)).astype(dtype)
         return found
-
-
-@functools.lru_cache(maxsize=256)
-def _types(task: Task) -> dict[str, dict[str, Any]]:
-    """Types of a task's conditions and scores by name."""
-
-    def one(seed: Any) -> tuple[Any, Any]:
-        trial = task.trial(jax.random.key(seed))
-        return trial.conditions, task.score(task.ideal(trial), trial)
-
-    found = jax.eval_shape(one, 0)
-    return {
-        kind: {name: values[name].dtype for name in values}
-        for kind, values in zip(("conditions", "scores"), found, strict=True)
-    }
-
-
-def _moved(task: Task, steps: int) -> Task:
-    """``task`` at another of the values of its ``hardest``; itself where it is at none of them."""
-    by = task.hardest
-    if not steps or by is None or getattr(task, by.field) not in by.values:
-        return task
-    place = by.values.index(getattr(task, by.field)) + steps
-    return dataclasses.replace(task, **{by.field: by.values[min(max(place, 0), len(by.values) - 1)]})
-
-
-def _union(parts: Iterable[Iterable[str]]) -> tuple[str, ...]:
-    """All names; one that is new stands behind the one before it."""
-    names: list[str] = []
-    for part in parts:
-        place = 0
-        for name in part:
-            if name not in names:
-                names.insert(place, name)
-            place = names.index(name) + 1
-    return tuple(names)
-
-
-def _few(names: tuple[str, ...]) -> str:
-    """At most three names, and how many there are."""
-    return ", ".join(names[:3]) + (f" … ({len(names)})" if len(names) > 3 else "")

@@ -55,7 +55,7 @@ def half_angle(doubled: ArrayLike) -> Array:
 
 
 def change_log_odds(first: Array, second: Array, concentration: float) -> Array:
-    """ln P(counts | two orientations) − ln P(counts | one), from two statistics S (…, 2) of :func:`resultant`.
+    """ln P(counts | two orientations) − ln P(counts | one), from statistics S (…, 2) of :func:`resultant`.
 
     ln I₀(κ|S₁|) + ln I₀(κ|S₂|) − ln I₀(κ|S₁ + S₂|): each term is the likelihood of an orientation, integrated
     over a uniform prior.
@@ -65,7 +65,9 @@ def change_log_odds(first: Array, second: Array, concentration: float) -> Array:
         >>> bool(change_log_odds(one, one, 2.0) < 0 < change_log_odds(one, other, 2.0))
         True
     """
-    terms = [_log_i0(concentration * jnp.linalg.norm(each, axis=-1)) for each in (first, second, first + second)]
+    terms = [
+        _log_i0(concentration * jnp.linalg.norm(each, axis=-1)) for each in (first, second, first + second)
+    ]
     return terms[0] + terms[1] - terms[2]
 
 

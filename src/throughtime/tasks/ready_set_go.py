@@ -167,6 +167,11 @@ class ReadySetGo(Timing):
         return ("ready_set", *context, *(("gain",) if len(self.gain) > 1 else ()))
 
     @property
+    def condition_labels(self) -> dict[str, tuple[str, ...]]:
+        """The priors."""
+        return {"prior": tuple(f"{name}_prior" for name in PRIORS)}
+
+    @property
     def signature(self) -> Signature:
         """Produced against asked intervals, prior by prior, or gain by gain if the gain alone differs."""
         group = "gain" if len(self.asked) == 1 and len(self.gain) > 1 else "prior"

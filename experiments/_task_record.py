@@ -184,7 +184,8 @@ class Record:
         dims = ("task", "condition", "seed")
         tasks = ("task", np.arange(len(names)), ONE | flag_attributes(names))
         first = [tt.tasks.make(name).criterion[0] for name in names]
-        fields = [tt.tasks.make(name).hardest.field for name in names]
+        harder = [tt.tasks.make(name).hardest for name in names]
+        fields = [each.field if each.unit == "1" else f"{each.field} ({each.unit})" for each in harder]
         shared = {
             "task": tasks,
             "condition": (

@@ -39,6 +39,7 @@ from throughtime import config
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "evidence" / "tasks.nc"
 MODULE = ROOT / "src" / "throughtime" / "tasks" / "measured.py"
+CHECKPOINTS = ROOT / "results" / "tasks"
 PARTS = ("trained", "ceiling", "probe", "levels")
 NUM_TRIALS = 512
 """Held-out trials a seed whose behaviour is kept."""
@@ -119,11 +120,20 @@ def measure(cell: Cell, record: Record) -> None:
         record.ceiling(cell, found, time.perf_counter() - began)
         return
     declared = declare(cell.name, cell.task, cell.changes)
+    CHECKPOINTS.mkdir(parents=True, exist_ok=True)
+    checkpoint = CHECKPOINTS / f"{cell.part}-{cell.probe or cell.name}-{cell.identity[:12]}.ckpt"
     run = tt.train(
-        cell.task, declared.pop("circuit"), declared.pop("rule"), seeds=cell.seeds, test_trials=0, **declared
+        cell.task,
+        declared.pop("circuit"),
+        declared.pop("rule"),
+        seeds=cell.seeds,
+        test_trials=0,
+        checkpoint=checkpoint,
+        **declared,
     )
     seconds = time.perf_counter() - began
     record.training(cell, run, seconds, tt.evaluate(run, NUM_TRIALS, task=cell.tested))
+    checkpoint.unlink(missing_ok=True)
 
 
 def main(only: tuple[str, ...] = (), parts: tuple[str, ...] = PARTS, limit: float = float("inf")) -> int:

@@ -3,10 +3,11 @@
     python figures/task_demands.py [RECORD] [OUTPUT_FOLDER]
 
 One row a task, one field for every value of the parameter that makes it harder (a range by its longest; the
-task's own value is framed). A field is blue where circuits trained by BPTT meet the criterion and untrained ones
-with a fitted readout do not: rules can be compared there. It is grey where an untrained circuit does as well,
-vermillion where the trained circuits did not meet the criterion either, and empty where nothing has been measured
-yet. The number beside the value is what the best untrained circuits reach in the measure on the right.
+task's own value is framed). A field is blue where circuits trained by BPTT meet the criterion and untrained
+ones with a fitted readout do not: rules can be compared there. It is grey where an untrained circuit does
+as well, vermillion where the trained circuits did not meet the criterion either, and empty where nothing
+has been measured yet. The number on its right is what the best untrained circuits reach in the measure of
+the last column.
 """
 
 from __future__ import annotations
@@ -75,8 +76,12 @@ def draw(source: Any = RECORDS) -> Figure:
             ax.text(found.shape[1] + 0.1, row + 0.44, bound, va="center", fontsize=6.5)
         ax.set_xlim(-0.02, found.shape[1] + 1.8)
         ax.set_ylim(len(names), -0.1)
-        told = [f"{name}\n{field.replace('_', ' ')}" for name, field in zip(names, fields, strict=True)]
-        ax.set_yticks(np.arange(len(names)) + 0.44, told, linespacing=0.95)
+        ax.set_yticks(np.arange(len(names)) + 0.28, names, fontweight="bold")
+        for row, field in enumerate(fields):
+            ax.annotate(
+                field.replace("_", " "), (0.0, row + 0.7), xycoords=("axes fraction", "data"), xytext=(-3, 0),
+                textcoords="offset points", ha="right", va="center", fontsize=6.0, color=style.GREY,
+            )  # fmt: skip
         ax.set_xticks([])
         ax.tick_params(length=0)
         for spine in ax.spines.values():

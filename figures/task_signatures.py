@@ -3,8 +3,8 @@
     python figures/task_signatures.py [RECORD] [OUTPUT_FOLDER]
 
 One panel a task: the behavioural curve that the task declares as its signature, from held-out trials of three
-circuits trained by BPTT to the criterion (thin: circuits, thick: their mean). Where every trial of a task has the same
-level, circuits trained at other values of its hardest parameter are drawn with it.
+circuits trained by BPTT to the criterion (thin: circuits, thick: their mean). Where every trial of a task has
+the same level, circuits trained at other values of its hardest parameter are drawn with it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ FEWEST_LEVELS = 3
 
 
 def behaviour(group: xr.Dataset, own: int) -> xr.Dataset:
-    """Variables (seed, trial) of the task's own value, or of all values where that one shows too few levels."""
+    """Variables (seed, trial) of the task's own value, or of all values where that has too few levels."""
     group = group.drop_vars(("condition", "seed", "trial"), errors="ignore")
     here = np.flatnonzero(group.attrs["places"] == own) if "places" in group.attrs else []
     chosen = group.isel(condition=int(here[0])) if len(here) else group.isel(condition=0)

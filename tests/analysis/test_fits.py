@@ -24,10 +24,22 @@ DETECTION = SimpleNamespace(fit="detection", variables=tuple(zip(ITEMS, ITEMS, s
 CATEGORY = SimpleNamespace(
     fit="category", variables=(("distance", "distance"), ("same", "match"), ("choice", "choice"))
 )
+SERIAL = SimpleNamespace(
+    fit="serial_position",
+    variables=(("length", "length"), *((f"item_{k}", f"item_correct_{k}") for k in (1, 2, 3))),
+)
 TIMING_BY = SimpleNamespace(fit="timing_by", variables=(*TIMING.variables, ("group", "prior")))
 FRACTIONAL = SimpleNamespace(
     fit="fractional_loss",
     variables=(("level", "delay"), ("excess", "excess"), ("reference", "reference")),
+)
+PSYCHOMETRIC_BY = SimpleNamespace(
+    fit="psychometric_by", variables=(*PSYCHOMETRIC.variables, ("group", "modality"))
+)
+STIMULI = ("first", "second", "context", "choice")
+CONTEXTUAL = SimpleNamespace(fit="contextual", variables=tuple(zip(STIMULI, STIMULI, strict=True)))
+CHRONOMETRIC = SimpleNamespace(
+    fit="chronometric", variables=(("stimulus", "coherence"), ("reaction_time", "reaction_time"))
 )
 RNG = np.random.default_rng(0)
 N = 512
@@ -66,11 +78,27 @@ CASES = {
         },
         {name: np.ones(N) for name in MATCHES[::2]},
     ),
+    "serial_position": (
+        SERIAL,
+        {f"item_correct_{k}": np.arange(N) % (k + 1) > 0 for k in (1, 2, 3)},
+        {"length": np.arange(N) % 3 + 1},
+    ),
     "psychometric": (
         PSYCHOMETRIC,
         {"choice": RNG.random(N) < 0.5 + 0.45 * COHERENCE},
         {"coherence": COHERENCE},
     ),
+    "psychometric_by": (
+        PSYCHOMETRIC_BY,
+        {"choice": RNG.random(N) < 0.5 + 0.45 * COHERENCE},
+        {"coherence": COHERENCE, "modality": np.arange(N) % 3},
+    ),
+    "contextual": (
+        CONTEXTUAL,
+        {"choice": RNG.random(N) < 0.5 + 0.45 * COHERENCE},
+        {"first": COHERENCE, "second": RNG.permutation(COHERENCE), "context": np.arange(N) % 2},
+    ),
+    "chronometric": (CHRONOMETRIC, {"reaction_time": 900 - INTERVAL / 2}, {"coherence": COHERENCE}),
 }
 
 

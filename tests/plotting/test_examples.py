@@ -138,6 +138,7 @@ def test_signed_channels_diverge_and_have_no_outline():
         ("ratio", -1e-5, {}, "ratio 0"),
         ("angle", np.nan, {}, "no angle"),
         ("match", 0, {"flag_values": [0, 1], "flag_meanings": "false true"}, "no match"),
+        ("targets_condition", 3, {"long_name": "target output"}, "targets 3"),
         ("task_condition", 1, {"flag_values": [0, 1], "flag_meanings": "go anti_go"}, "anti go"),
     ],
 )

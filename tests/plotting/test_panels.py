@@ -89,6 +89,37 @@ def matched(kind):
     return analysis.repetition(two, drawn(0.9), two, drawn(0.4), two, drawn(0.1))
 
 
+def remembered():
+    """Items of sequences of three and of four, with primacy."""
+    rng, (rows, columns) = np.random.default_rng(0), MEMORY["evaluation"]["delay"].shape
+    length, *items = (
+        xr.DataArray(rng.binomial(1, p, (rows, columns)), dims=("seed", "trial"))
+        for p in (0.5, 0.95, 0.8, 0.7, 0.7)
+    )
+    return analysis.serial_position(length + 3, **{f"item_{k + 1}": item for k, item in enumerate(items)})
+
+
+def discriminated(kind):
+    """Choices and reaction times of a subject with noise, as each fit takes them."""
+    rng, shape = np.random.default_rng(0), (3, 400)
+
+    def named(values, name, **attrs):
+        return xr.DataArray(values, dims=("seed", "trial"), name=name, attrs=attrs)
+
+    first, second = (named(rng.choice([-4, -2, -1, 1, 2, 4], shape), "coherence", units="%") for _ in "ab")
+    group = named(rng.integers(0, 3, shape), "modality", flag_values=[0, 1, 2], flag_meanings="a b both")
+    context, noise = group.clip(max=1), rng.normal(0, 2, shape)
+    if kind == "chronometric":
+        return analysis.chronometric(first, 700 - 50 * abs(first) + 20 * noise)
+    if kind == "contextual":
+        choice = xr.where(context == 0, first, second) + noise > 0
+        return analysis.contextual(first, second, context, choice.astype(int))
+    choice = (first + noise > 0).astype(int)
+    if kind == "psychometric":
+        return analysis.psychometric(first, choice, num_resamples=0)
+    return analysis.psychometric_by(first, choice, group, num_resamples=0)
+
+
 PANELS = {
     "loss": lambda ax: plotting.learning_curve(TIMING["training"].to_dataset(), ax),
     "score": lambda ax: plotting.learning_curve(
@@ -105,7 +136,12 @@ PANELS = {
     "category": lambda ax: plotting.category(matched("category"), ax),
     "detection": lambda ax: plotting.detection(matched("detection"), ax),
     "repetition": lambda ax: plotting.repetition(matched("repetition"), ax),
+    "psychometric": lambda ax: plotting.psychometric(discriminated("psychometric"), ax),
+    "psychometric by": lambda ax: plotting.psychometric_by(discriminated("psychometric_by"), ax),
+    "contextual": lambda ax: plotting.contextual(discriminated("contextual"), ax),
+    "chronometric": lambda ax: plotting.chronometric(discriminated("chronometric"), ax),
     "fractional loss": lambda ax: plotting.fractional_loss(lost(), ax),
+    "serial position": lambda ax: plotting.serial_position(remembered(), ax),
     "angles": lambda ax: plotting.circular_error(circular(), ax),
     "accuracy": lambda ax: plotting.accuracy(
         analysis.accuracy(MEMORY["evaluation"]["delay"], MEMORY["behaviour"]["correct"], num_bins=4),

@@ -32,9 +32,13 @@ SHOWN = {
     "test_3": {-1: 1 / 2, **dict.fromkeys(range(8), 1 / 16)},
 }
 REPEATS = {0: 11 / 16, 1: 1 / 4, 2: 1 / 16}
+SIX = dict.fromkeys(range(6), 1 / 6)
 EIGHT = dict.fromkeys(range(8), 1 / 8)
 TEN = {(2 * index + 1) * math.pi / 10: 1 / 10 for index in range(10)}
 APART = {steps * math.pi / 5: p for steps, p in enumerate((0.1, 0.2, 0.2, 0.2, 0.2, 0.1))}
+
+SIGNED = [sign * 2**power for power in range(5) for sign in (-1, 1)]
+FREQUENCIES = {f: (0.2 if 18 <= f <= 26 else 0.1) for f in range(10, 35, 4)}
 
 CASES = (
     Case(
@@ -84,11 +88,33 @@ CASES = (
         },
     ),
     Case("mimic-task", {"memory": {20.0: 1.0}}),
+    Case(
+        "nback",
+        {f"item_{place}": SIX for place in range(1, 13)}
+        | dict.fromkeys(("targets", "lures"), {count: math.comb(10, count) / 2**10 for count in range(11)})
+        | {"n": {2: 1.0}},
+    ),
+    Case("sequence-memory", {f"item_{rank}": SIX for rank in (1, 2, 3)} | {"length": {3: 1.0}}),
     Case("delayed-anti-response"),
     Case("delayed-estimation"),
     Case("multitask", {"task": {k: (5 if k in (8, 9) else 1) / 28 for k in range(20)}}),
     Case("yang-tasks", {"ring": EVEN}),
     Case("delayed-response"),
+    Case("perceptual-decision", {"coherence": dict.fromkeys(SIGNED, 1 / 10), "duration": {800.0: 1.0}}),
+    Case(
+        "contextual-integration",
+        dict.fromkeys(("motion", "colour"), {c * sign: 1 / 6 for c in (1, 3, 10) for sign in (-1, 1)})
+        | dict.fromkeys(("context", "congruent"), EVEN),
+    ),
+    Case(
+        "multisensory-decision",
+        {"modality": dict.fromkeys(range(3), 1 / 3), "rate": dict.fromkeys(range(9, 17), 1 / 8)},
+    ),
+    Case(
+        "parametric-working-memory",
+        {"pair": dict.fromkeys(range(10), 1 / 10), "difference": {-8: 0.5, 8: 0.5}}
+        | dict.fromkeys(("f1", "f2"), FREQUENCIES),
+    ),
     Case("delayed-pulse", {"delay": {1000.0: 1.0}, "perturbation": {0.0: 1.0}}),
     Case("sine-generation", {"target_period": {800.0: 1.0}}),
 )

@@ -38,6 +38,7 @@ def test_both_stimuli_and_the_answer(drawn):
         np.testing.assert_array_equal(trials.mask[index, :, 0], trials.valid[index])
         assert trials.epochs["trial"][1][index] == trials.epochs["rest"][1][index]
     assert DelayedXOR().duration == 1500
+    assert DelayedXOR(rest=0.0).duration == 1350
 
 
 def test_a_choice_has_to_exceed_the_threshold(drawn):

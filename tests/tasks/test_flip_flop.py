@@ -53,12 +53,13 @@ def test_the_last_pulse_is_held(task):
         assert not trials.inputs[:, : task.quiet].any()
     else:
         assert (np.abs(trials.inputs[:, 0]) == 1).all()
+        assert trials.inputs[:, 0].mean() == pytest.approx(0, abs=0.1)
     for index in range(40):
         targets, mask, flips, (hold, bit, end) = _told(trials.inputs[index], off, task.blind)
         np.testing.assert_array_equal(trials.targets[index], targets)
         np.testing.assert_array_equal(trials.mask[index], mask)
         conditions = {name: value[index] for name, value in trials.conditions.items()}
-        assert conditions == {"flips": flips, "longest_hold": 20 * hold, "held_bit": bit}
+        assert conditions == {"flips": flips, "hold_interval": 20 * hold, "held_bit": bit}
         assert [edge[index] for edge in trials.epochs["longest_hold"]] == [20 * (end - hold), 20 * end]
     if not task.quiet:
         # Each slot after the first flips a bit with probability ¼.
@@ -91,7 +92,7 @@ def test_scores_and_the_signature_of_a_subject_that_forgets():
     np.testing.assert_allclose(scores["bit_accuracy"], right.mean((1, 2)), rtol=1e-5)
     np.testing.assert_allclose(scores["mse"], ((outputs - trials.targets) ** 2).mean((1, 2)), rtol=1e-5)
     np.testing.assert_array_equal(scores["correct"], right.all(2).mean(1) >= 0.99)
-    hold = trials.conditions["longest_hold"]
+    hold = trials.conditions["hold_interval"]
     assert scores["held"][hold <= 200].all()
     assert scores["held"][hold > 200].mean() == pytest.approx(0.5, abs=0.1)
     found = fits.fit(task.signature, scores, trials.conditions)

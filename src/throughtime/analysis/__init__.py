@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from throughtime.analysis._accuracy import accuracy
     from throughtime.analysis._align import align, warp
     from throughtime.analysis._category import category
+    from throughtime.analysis._chronometric import chronometric
     from throughtime.analysis._circular_error import circular_error
+    from throughtime.analysis._contextual import contextual
     from throughtime.analysis._detection import detection
     from throughtime.analysis._dimensionality import dimensionality
     from throughtime.analysis._fractional_loss import fractional_loss
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
     from throughtime.analysis._levels import example_seed, levels
     from throughtime.analysis._pca import pca
     from throughtime.analysis._psychometric import psychometric
+    from throughtime.analysis._psychometric_by import psychometric_by
     from throughtime.analysis._repetition import repetition
     from throughtime.analysis._scaling_index import scaling_index
+    from throughtime.analysis._serial_position import serial_position
     from throughtime.analysis._timing import timing
     from throughtime.analysis._timing_by import timing_by
 
@@ -37,7 +41,9 @@ _MEMBERS = {
     "accuracy": "_accuracy",
     "align": "_align",
     "category": "_category",
+    "chronometric": "_chronometric",
     "circular_error": "_circular_error",
+    "contextual": "_contextual",
     "detection": "_detection",
     "dimensionality": "_dimensionality",
     "example_seed": "_levels",
@@ -50,8 +56,10 @@ _MEMBERS = {
     "one_step_change": "_gradient_comparison",
     "pca": "_pca",
     "psychometric": "_psychometric",
+    "psychometric_by": "_psychometric_by",
     "repetition": "_repetition",
     "scaling_index": "_scaling_index",
+    "serial_position": "_serial_position",
     "timing": "_timing",
     "timing_by": "_timing_by",
     "warp": "_align",
@@ -61,7 +69,9 @@ __all__ = [
     "accuracy",
     "align",
     "category",
+    "chronometric",
     "circular_error",
+    "contextual",
     "detection",
     "dimensionality",
     "example_seed",
@@ -74,8 +84,10 @@ __all__ = [
     "one_step_change",
     "pca",
     "psychometric",
+    "psychometric_by",
     "repetition",
     "scaling_index",
+    "serial_position",
     "timing",
     "timing_by",
     "warp",

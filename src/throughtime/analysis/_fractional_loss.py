@@ -62,9 +62,9 @@ def fractional_loss(
     def one(
         of: np.ndarray, lost: np.ndarray, measure: np.ndarray, use: np.ndarray, wanted: np.ndarray
     ) -> tuple[object, ...]:
-        used = (each[use].astype(float) for each in (of, lost, measure))
+        chosen, beyond, by = (each[use].astype(float) for each in (of, lost, measure))
         missing = 1 - use.sum() / wanted.sum() if wanted.any() else np.nan
-        return (*arrays.estimate(*used, edges, confidence), missing)
+        return (*arrays.estimate(chosen, beyond, by, edges, confidence), missing)
 
     units = str(level.attrs.get("units", "1"))
     name = str(level.attrs.get("long_name", level.name or "level"))

@@ -9,11 +9,15 @@ import numpy as np
 
 from throughtime.analysis.arrays import accuracy as _accuracy
 from throughtime.analysis.arrays import category as _category
+from throughtime.analysis.arrays import chronometric as _chronometric
 from throughtime.analysis.arrays import circular_error as _circular_error
+from throughtime.analysis.arrays import contextual as _contextual
 from throughtime.analysis.arrays import detection as _detection
 from throughtime.analysis.arrays import fractional_loss as _fractional_loss
 from throughtime.analysis.arrays import psychometric as _psychometric
+from throughtime.analysis.arrays import psychometric_by as _psychometric_by
 from throughtime.analysis.arrays import repetition as _repetition
+from throughtime.analysis.arrays import serial_position as _serial_position
 from throughtime.analysis.arrays import timing as _timing
 from throughtime.analysis.arrays import timing_by as _timing_by
 from throughtime.analysis.arrays.levels import NUM_BINS, bin_edges
@@ -70,6 +74,29 @@ def _fit_psychometric(stimulus: np.ndarray, choice: np.ndarray) -> dict[str, flo
     return {name: getattr(result, name) for name in _psychometric.PARAMETERS}
 
 
+def _fit_psychometric_by(
+    stimulus: np.ndarray, choice: np.ndarray, group: np.ndarray
+) -> dict[str, float]:
+    stimulus, choice, group = _finite(stimulus, choice, group)
+    result = _psychometric_by.estimate(stimulus, choice, group, np.unique(group), _edges(stimulus))
+    return {name: getattr(result, name) for name in ("lowest_sigma", "highest_sigma", "gain", "optimality")}
+
+
+def _fit_contextual(
+    first: np.ndarray, second: np.ndarray, context: np.ndarray, choice: np.ndarray
+) -> dict[str, float]:
+    first, second, context, choice = _finite(first, second, context, choice)
+    edges = _edges(np.concatenate([first, second]))
+    result = _contextual.estimate(first, second, context, choice, edges)
+    return {name: getattr(result, name) for name in ("relevant", "irrelevant", "ratio", "worst_ratio")}
+
+
+def _fit_chronometric(stimulus: np.ndarray, reaction_time: np.ndarray) -> dict[str, float]:
+    use = np.isfinite(stimulus)
+    result = _chronometric.estimate(stimulus[use], reaction_time[use], _edges(np.abs(stimulus[use])))
+    return {name: getattr(result, name) for name in ("slope", "intercept", "mean", "fraction_missing")}
+
+
 def _fit_category(distance: np.ndarray, same: np.ndarray, choice: np.ndarray) -> dict[str, float]:
     distance, same, choice = _finite(distance, same, choice)
     result = _category.estimate(distance, same, choice, edges=_edges(distance))
@@ -106,6 +133,21 @@ def _fit_repetition(
     return {name: getattr(result, name) for name in names}
 
 
+def _fit_serial_position(length: np.ndarray, **items: np.ndarray) -> dict[str, float]:
+    ranked = np.stack([items[name] for name in sorted(items, key=_rank)], axis=1)
+    ranks = np.arange(1, ranked.shape[1] + 1)
+    use = (length >= 1) & (length <= len(ranks))
+    use &= (np.isfinite(ranked) | (ranks > length[:, None])).all(1)
+    result = _serial_position.estimate(length[use], ranked[use])
+    return {name: getattr(result, name) for name in ("overall", "worst", "primacy", "recency")}
+
+
+def _rank(name: str) -> int:
+    """Place in a row of arguments ``item_1``, ``item_2``, …"""
+    number = name.rpartition("_")[2]
+    return int(number) if number.isdigit() else 0
+
+
 def _finite(*arrays: np.ndarray) -> list[np.ndarray]:
     """The trials in which every array is finite."""
     use = np.all([np.isfinite(array) for array in arrays], axis=0)
@@ -135,11 +177,20 @@ def _fit_fractional_loss(
     return {"fractional_loss": result.fractional_loss, "worst": result.worst}
 
 
+def _accepts(arguments: tuple[str, ...], declared: Mapping[str, str]) -> bool:
+    """Whether these are the arguments, a row counted from 1 without gaps."""
+    fixed = {name for name in arguments if not name.endswith("*")}
+    row = set(declared) - fixed
+    ranks = range(1, max(1, len(row)) + 1)
+    wanted = {name.replace("*", str(rank)) for name in set(arguments) - fixed for rank in ranks}
+    return fixed <= set(declared) and row == wanted
+
+
 def _edges(values: np.ndarray) -> np.ndarray:
     return bin_edges(values, NUM_BINS) if values.size else np.empty(0)
 
 
-# name -> (function, arguments)
+# name -> (function, arguments); the last of them may stand for a row, such as item_1, item_2, …
 FITS: dict[str, tuple[Callable[..., dict[str, float]], tuple[str, ...]]] = {
     "timing": (_fit_timing, ("interval", "produced")),
     "timing_by": (_fit_timing_by, ("interval", "produced", "group")),
@@ -147,8 +198,12 @@ FITS: dict[str, tuple[Callable[..., dict[str, float]], tuple[str, ...]]] = {
     "circular_error": (_fit_circular_error, ("level", "error")),
     "fractional_loss": (_fit_fractional_loss, ("level", "excess", "reference")),
     "psychometric": (_fit_psychometric, ("stimulus", "choice")),
+    "psychometric_by": (_fit_psychometric_by, ("stimulus", "choice", "group")),
+    "contextual": (_fit_contextual, ("first", "second", "context", "choice")),
+    "chronometric": (_fit_chronometric, ("stimulus", "reaction_time")),
     "category": (_fit_category, ("distance", "same", "choice")),
     "detection": (_fit_detection, ("level", "targets", "hits", "lures", "false_alarms")),
+    "serial_position": (_fit_serial_position, ("length", "item_*")),
     "repetition": (
         _fit_repetition,
         ("matches", "hits", "repeated", "repeated_false_alarms", "new", "new_false_alarms"),
@@ -163,26 +218,34 @@ def fit(signature: Signature, scores: Mapping[str, Any], conditions: Mapping[str
     produced, every choice the same, a diverged run) is NaN, never an exception: training goes on. The
     functions of :mod:`throughtime.analysis` refuse such data instead.
 
-    ==================  ============================  ==================================================
-    ``fit``             arguments                     parameters
-    ==================  ============================  ==================================================
-    ``timing``          interval, produced (ms)       slope, intercept, indifference, bias, variance, rmse,
-                                                      weber_fraction, sd_intercept, sd_slope, beta,
-                                                      fraction_missing
-    ``timing_by``       interval, produced (ms),      slope (within groups), lowest_slope, highest_slope,
-                        group                         shared_difference (ms), inside, fraction_missing
-    ``accuracy``        level, correct                overall, worst (level)
-    ``circular_error``  level, error (rad)            slope and intercept of the variance (rad²), sd,
-                                                      bias (rad), fraction_missing
-    ``fractional_loss`` level, excess, reference      fractional_loss, worst (level)
-    ``psychometric``    stimulus, choice (0 or 1)     mu, sigma, guess, lapse
-    ``category``        distance, same, choice        category_effect, distance_effect
-    ``detection``       level, targets, hits, lures,  hit_rate, false_alarm_rate, d_prime, bias,
-                        false_alarms (counts)         worst_d_prime (level)
-    ``repetition``      matches, hits, repeated,      hit_rate, repeated_rate, new_rate, repetition_effect,
-                        repeated_false_alarms, new,   repeated_d_prime, new_d_prime
-                        new_false_alarms (counts)
-    ==================  ============================  ==================================================
+    ===================  ============================  ==================================================
+    ``fit``              arguments                     parameters
+    ===================  ============================  ==================================================
+    ``timing``           interval, produced (ms)       slope, intercept, indifference, bias, variance, rmse,
+                                                       weber_fraction, sd_intercept, sd_slope, beta,
+                                                       fraction_missing
+    ``timing_by``        interval, produced (ms),      slope (within groups), lowest_slope, highest_slope,
+                         group                         shared_difference (ms), inside, fraction_missing
+    ``accuracy``         level, correct                overall, worst (level)
+    ``circular_error``   level, error (rad)            slope and intercept of the variance (rad²), sd,
+                                                       bias (rad), fraction_missing
+    ``fractional_loss``  level, excess, reference      fractional_loss, worst (level)
+    ``psychometric``     stimulus, choice (0 or 1)     mu, sigma, guess, lapse
+    ``psychometric_by``  stimulus, choice, group       lowest_sigma, highest_sigma, gain (of the last group),
+                                                       optimality
+    ``contextual``       first, second, context (0 or  relevant and irrelevant (slopes), ratio, worst_ratio
+                         1), choice                    (of a context)
+    ``chronometric``     stimulus, reaction_time (ms)  slope (ms a doubling), intercept and mean (ms),
+                                                       fraction_missing
+    ``category``         distance, same, choice        category_effect, distance_effect
+    ``detection``        level, targets, hits, lures,  hit_rate, false_alarm_rate, d_prime, bias,
+                         false_alarms (counts)         worst_d_prime (level)
+    ``repetition``       matches, hits, repeated,      hit_rate, repeated_rate, new_rate, repetition_effect,
+                         repeated_false_alarms, new,   repeated_d_prime, new_d_prime
+                         new_false_alarms (counts)
+    ``serial_position``  length, item_1, item_2, …    overall, worst (rank), primacy, recency
+                         (correct)
+    ===================  ============================  ==================================================
 
     Args:
         signature: with ``fit`` and ``variables``.
@@ -206,7 +269,7 @@ def fit(signature: Signature, scores: Mapping[str, Any], conditions: Mapping[str
         raise ValueError(f"signature.fit: unknown {signature.fit!r}; use one of {', '.join(FITS)}.")
     function, arguments = FITS[signature.fit]
     declared = dict(signature.variables)
-    if set(declared) != set(arguments):
+    if not _accepts(arguments, declared):
         raise ValueError(
             f"signature.variables: {signature.fit!r} takes {', '.join(arguments)}; found "
             f"{', '.join(declared) or 'none'}."

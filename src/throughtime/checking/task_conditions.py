@@ -18,9 +18,14 @@ def conditions(task: Task, probabilities: Mapping[str, Mapping[Any, float]] | No
     """8. Conditions have their stated probabilities.
 
     ``probabilities`` (condition -> value -> probability) states them. Of the others, those named like a
-    duration field have its distribution, ``catch`` its probability, and correct choices are balanced.
+    duration field have its distribution, ``catch`` its probability, and correct choices are balanced. Catch
+    trials count for ``catch`` alone.
     """
     drawn = sample(task).trials.conditions
+    if "catch" in drawn:
+        catch = float(vars(task)["catch"])
+        _chi_square("catch", drawn["catch"], {False: 1 - catch, True: catch})
+        drawn = {name: values[~drawn["catch"]] for name, values in drawn.items() if name != "catch"}
     stated = probabilities or {}
     for name, expected in stated.items():
         _chi_square(name, drawn[name], expected)
@@ -32,9 +37,6 @@ def conditions(task: Task, probabilities: Mapping[str, Mapping[Any, float]] | No
                 abs(drawn["correct_choice"].mean() - 0.5) <= 0.031,
                 f"correct_choice is 1 in {drawn['correct_choice'].mean():.3f} of trials, expected half",
             )
-    if "catch" in drawn:
-        catch = float(vars(task)["catch"])
-        _chi_square("catch", drawn["catch"], {False: 1 - catch, True: catch})
     for name in (set(drawn) & set(task.duration_fields)) - set(stated):
         spread = getattr(task, name)
         if isinstance(spread, Uniform | TruncatedExponential):

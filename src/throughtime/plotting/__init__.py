@@ -9,12 +9,14 @@ from throughtime.plotting.angles import circular_error
 from throughtime.plotting.behaviour import accuracy, produced_interval, timing_variability
 from throughtime.plotting.comparison import final_values, learning_curves
 from throughtime.plotting.conditions import aligned_traces, rescaled_rate, scaling_indices
+from throughtime.plotting.discrimination import chronometric, contextual, psychometric, psychometric_by
 from throughtime.plotting.examples import trials_by_condition
 from throughtime.plotting.gradients import gradient_norms
 from throughtime.plotting.lags import cost_by_steps, score_by_lag
 from throughtime.plotting.losses import fractional_loss
 from throughtime.plotting.matching import category, detection, repetition
 from throughtime.plotting.priors import timing_by
+from throughtime.plotting.sequences import serial_position
 from throughtime.plotting.training import learning_curve
 from throughtime.plotting.trials import sorted_rates, state_space, trial
 
@@ -22,7 +24,9 @@ __all__ = [
     "accuracy",
     "aligned_traces",
     "category",
+    "chronometric",
     "circular_error",
+    "contextual",
     "cost_by_steps",
     "detection",
     "final_values",
@@ -32,10 +36,13 @@ __all__ = [
     "learning_curves",
     "marks",
     "produced_interval",
+    "psychometric",
+    "psychometric_by",
     "repetition",
     "rescaled_rate",
     "scaling_indices",
     "score_by_lag",
+    "serial_position",
     "sorted_rates",
     "state_space",
     "style",

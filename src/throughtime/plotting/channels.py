@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 
 from throughtime.plotting import style
 
-FEWEST = 8
+FEWEST = 6
 """Channels of one kind from which on they are an image."""
 IMAGE = 1.5
 """Height of an image in units of the range of the outputs."""
@@ -41,7 +41,7 @@ class Row(NamedTuple):
 
 
 def rows(names: Sequence[str]) -> list[Row]:
-    """Channels in their order, eight or more neighbours of one kind as one row.
+    """Channels in their order, six or more neighbours of one kind as one row.
 
     A kind is what stands before the last part of a name: units of a ring, one rule of many.
 

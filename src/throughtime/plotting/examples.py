@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from throughtime.plotting import style
 from throughtime.plotting.channels import GAP, IMAGE, rows
-from throughtime.plotting.marks import axis_label, labels
+from throughtime.plotting.marks import labels
 from throughtime.plotting.trials import trial
 
 NAMES_MM = 16.0
@@ -74,8 +74,7 @@ def heading(one: xr.Dataset) -> str:
     words = []
     for name in str(one.attrs.get("by", "")).split():
         value = one[name]
-        called = axis_label(value.drop_attrs(), str(value.attrs.get("long_name", name)))
-        called = called[:1].lower() + called[1:]
+        called = name.removesuffix("_condition").replace("_", " ")
         meanings = str(value.attrs.get("flag_meanings", "")).split()
         if meanings == ["false", "true"]:
             words.append(called if bool(value) else f"no {called}")

@@ -35,7 +35,7 @@ def trial(
     """Inputs, target and output of one trial against time, one row a channel, epochs shaded.
 
     Inputs share one scale (those in images another, very small ones have their own); so do the outputs, whose
-    axis is labelled. Targets are dashed, and drawn only where the loss counts them. Eight or more channels of
+    axis is labelled. Targets are dashed, and drawn only where the loss counts them. Six or more channels of
     one kind, such as the units of a ring, are one image, from the first below to the last above; there a
     dashed line surrounds where the target is high.
 

@@ -151,7 +151,7 @@ AXES: dict[str, tuple[str, ...]] = {
     "output_feedback": ("unit", "output"),
 }
 
-MILLISECOND_ENDINGS = ("interval", "delay", "duration", "period", "wait", "time", "onset", "offset")
+MILLISECOND_ENDINGS = ("interval", "delay", "duration", "period", "wait", "gap", "time", "onset", "offset")
 RADIAN_ENDINGS = ("angle", "angular_error")
 
 

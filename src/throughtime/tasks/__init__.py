@@ -18,6 +18,7 @@ from throughtime.tasks.adding_problem import AddingProblem as AddingProblem
 from throughtime.tasks.base import Plan as Plan
 from throughtime.tasks.base import Task as Task
 from throughtime.tasks.choice import Choice as Choice
+from throughtime.tasks.contextual_integration import ContextualIntegration as ContextualIntegration
 from throughtime.tasks.copy_memory import CopyMemory as CopyMemory
 from throughtime.tasks.criterion import Criterion as Criterion
 from throughtime.tasks.cue_set_go import CueSetGo as CueSetGo
@@ -31,6 +32,7 @@ from throughtime.tasks.delayed_paired_association import (
 from throughtime.tasks.delayed_pulse import DelayedPulse as DelayedPulse
 from throughtime.tasks.delayed_response import DelayedResponse as DelayedResponse
 from throughtime.tasks.delayed_xor import DelayedXOR as DelayedXOR
+from throughtime.tasks.discrimination import Discrimination as Discrimination
 from throughtime.tasks.draw import Draw as Draw
 from throughtime.tasks.dual_delayed_match import DualDelayedMatch as DualDelayedMatch
 from throughtime.tasks.durations import Duration as Duration
@@ -47,9 +49,16 @@ from throughtime.tasks.interval_production import IntervalProduction as Interval
 from throughtime.tasks.matching import Matching as Matching
 from throughtime.tasks.matching import Tuned as Tuned
 from throughtime.tasks.mimic_task import MimicTask as MimicTask
+from throughtime.tasks.multisensory_decision import MultisensoryDecision as MultisensoryDecision
 from throughtime.tasks.multitask import Multitask as Multitask
+from throughtime.tasks.nback import NBack as NBack
+from throughtime.tasks.parametric_working_memory import (
+    ParametricWorkingMemory as ParametricWorkingMemory,
+)
+from throughtime.tasks.perceptual_decision import PerceptualDecision as PerceptualDecision
 from throughtime.tasks.ready_set_go import ReadySetGo as ReadySetGo
 from throughtime.tasks.ring import Ring as Ring
+from throughtime.tasks.sequence_memory import SequenceMemory as SequenceMemory
 from throughtime.tasks.shaping import Shaping as Shaping
 from throughtime.tasks.signature import Signature as Signature
 from throughtime.tasks.sine_generation import SineGeneration as SineGeneration

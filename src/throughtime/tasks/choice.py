@@ -74,7 +74,8 @@ class Choice(Task):
             self.refuse("high", "must exceed the level of rest (low, or 0 if signed)")
         if self.grace < 0:
             self.refuse("grace", "a duration cannot be negative; use grace >= 0")
-        name = "response" if self.response is not None else self.duration_fields[-2]
+        present = [name for name in self.duration_fields if getattr(self, name) is not None]
+        name = "response" if "response" in present else present[-1]
         shortest = durations.bounds(getattr(self, name))[0]
         if self.grace >= shortest:
             raise ValueError(
@@ -122,7 +123,7 @@ class Choice(Task):
         responding = line.box(go)
         weight = self.response_weight * line.box(go + self.grace, offset)
         if self.mask_fixation:
-            weight = weight + self.fixation_weight * line.box(0.0, go)
+            weight = weight + self.fixation_weight * self.fixating(epochs)
         if self.report == "signed":
             columns = [self.high * jnp.where(correct_choice == 1, responding, -responding)]
         else:
@@ -135,6 +136,10 @@ class Choice(Task):
             columns.insert(0, self.high - (self.high - self.low) * responding)
         targets = jnp.stack(columns, axis=1)
         return targets, jnp.broadcast_to(weight[:, None], targets.shape)
+
+    def fixating(self, epochs: Epochs) -> Array:
+        """Fraction (time,) of every bin that counts as fixation for the loss."""
+        return self.timeline.box(0.0, epochs["response"][0])
 
     def with_fixation(self, inputs: Array, epochs: Epochs) -> Array:
         """``inputs`` (time, input) with the fixation input in front, if the task has one."""

@@ -13,6 +13,7 @@ from throughtime.tasks.criterion import Criterion
 from throughtime.tasks.hardest import Hardest
 from throughtime.tasks.signature import Signature
 from throughtime.tasks.slotted import Slotted
+from throughtime.tasks.timeline import mixed
 
 if TYPE_CHECKING:
     from jax import Array
@@ -136,8 +137,8 @@ class CopyMemory(Slotted):
         sequence = jax.nn.one_hot(
             draw.index("sequence", self.alphabet, (self.num_symbols,)), self.alphabet, dtype=jnp.float32
         )
-        inputs = _mixed(self.shares(0, self.num_symbols), sequence)
-        targets = _mixed(self.shares(self._recall, self.num_symbols, held=True), sequence)
+        inputs = mixed(self.shares(0, self.num_symbols), sequence)
+        targets = mixed(self.shares(self._recall, self.num_symbols, held=True), sequence)
         mask = line.box(start, end)[:, None]
         epochs = {
             "trial": (start, end),
@@ -158,12 +159,7 @@ class CopyMemory(Slotted):
         """Scores of one trial; no symbol is right when an output on a valid sample is not finite."""
         outputs = jnp.asarray(outputs)
         slots = self.shares(self._recall, self.num_symbols).T
-        answers, wanted = (_mixed(slots, each).argmax(1) for each in (outputs, trial.targets))
+        answers, wanted = (mixed(slots, each).argmax(1) for each in (outputs, trial.targets))
         finite = jnp.all(jnp.isfinite(outputs) | ~trial.valid[:, None])
         right = finite & (answers == wanted)
         return {"correct": right.all(), "symbol_accuracy": right.astype(jnp.float32).mean()}
-
-
-def _mixed(shares: Array, values: Array) -> Array:
-    """``values`` (slot, channel) weighted by ``shares`` (time, slot), in full precision on every device."""
-    return jnp.matmul(shares, values, precision="highest")

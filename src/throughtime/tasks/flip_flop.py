@@ -38,13 +38,13 @@ class FlipFlop(Slotted):
 
     Inputs: ``pulse_0``, ``pulse_1``, …, ±1 during a pulse. Outputs: ``bit_0``, ``bit_1``, …, the targets
     ±1, or 0 and 1 (see ``levels``). Conditions: ``flips`` (how often targets changed, all bits together),
-    ``longest_hold`` (ms), ``held_bit`` (whose it was).
+    ``hold_interval`` (duration of longest_hold, ms), ``held_bit`` (whose it was).
 
     A bit is right where its output is on the same side of the middle of the two levels as its target. Score:
     ``bit_accuracy``, fraction of samples and bits; ``mse``, mean squared error; ``correct`` if all bits are
     right on at least 99 % of the samples; ``held``, whether the bit held longest was right at the end of
     longest_hold. Samples without loss do not count, but for ``held``. Criterion: mean mse at most 1e-4.
-    Signature: ``held`` against ``longest_hold``, accuracy against the time since the last pulse.
+    Signature: ``held`` against ``hold_interval``, accuracy against the time since the last pulse.
 
     Attributes:
         bits: number of channels.
@@ -79,7 +79,7 @@ class FlipFlop(Slotted):
 
     variants: ClassVar[tuple[str, ...]] = ("ctdb", "sparse")
     epoch_names: ClassVar[tuple[str, ...]] = ("trial", "longest_hold")
-    condition_names: ClassVar[tuple[str, ...]] = ("flips", "longest_hold", "held_bit")
+    condition_names: ClassVar[tuple[str, ...]] = ("flips", "hold_interval", "held_bit")
     reference: ClassVar[str] = (
         "Sussillo & Barak (2013) Neural Computation 25:626; length and probability as in the public code of "
         "Golub & Sussillo (2018) J Open Source Softw 3:1003. Departures: a step is a slot of 20 ms; correct "
@@ -158,7 +158,7 @@ class FlipFlop(Slotted):
     @property
     def signature(self) -> Signature:
         """Accuracy against the time since the last pulse."""
-        return Signature("accuracy", (("level", "longest_hold"), ("correct", "held")), ("overall", "worst"))
+        return Signature("accuracy", (("level", "hold_interval"), ("correct", "held")), ("overall", "worst"))
 
     @property
     def hardest(self) -> Hardest:
@@ -173,9 +173,12 @@ class FlipFlop(Slotted):
     def plan(self, draw: Draw) -> Plan:
         """Pulses of one trial, and what they leave behind."""
         shape, slots = (self.length, self.bits), jnp.arange(self.length)[:, None]
-        pulsed = draw.uniform("pulses", shape) < self.pulse_probability
+        uniform, p = draw.uniform("pulses", shape), self.pulse_probability
+        positive = (uniform < p / 2) | (
+            uniform >= (1 + p) / 2
+        )  # half of those with a pulse, and of the others
+        pulsed = uniform < p
         pulsed = (pulsed | (slots == 0)) if self.quiet == 0 else (pulsed & (slots >= self.quiet))
-        positive = draw.index("signs", 2, shape)
         # Slot and sign of the last pulse in one number that grows: a running maximum finds both.
         last = jax.lax.cummax(jnp.where(pulsed, 2 * (slots + 1) + positive, 0))
         on = last % 2
@@ -197,7 +200,7 @@ class FlipFlop(Slotted):
             self._held(targets),
             self._held(weight),
             {"trial": (self.onset(0), trial_end), "longest_hold": (end * self.slot - hold, end * self.slot)},
-            {"flips": flipped.sum(), "longest_hold": hold, "held_bit": bit},
+            {"flips": flipped.sum(), "hold_interval": hold, "held_bit": bit},
         )
 
     def _held(self, values: Array) -> Array:

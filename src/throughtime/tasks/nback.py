@@ -16,6 +16,7 @@ from throughtime.tasks.criterion import Criterion
 from throughtime.tasks.durations import Duration, Uniform
 from throughtime.tasks.hardest import Hardest
 from throughtime.tasks.signature import Signature
+from throughtime.tasks.timeline import mixed
 
 if TYPE_CHECKING:
     from jax import Array
@@ -180,7 +181,8 @@ class NBack(Task):
 
     def plan(self, draw: Draw) -> Plan:
         """Items of one trial and which of them match."""
-        line, judged = self.timeline, np.arange(self.num_items) >= self.n
+        line, place = self.timeline, jnp.arange(self.num_items)
+        judged = place >= self.n
         match = judged & (draw.uniform("match", (self.num_items,)) < self.match_probability)
         items = self._symbols(draw, match)
         shown, after = (
@@ -189,10 +191,10 @@ class NBack(Task):
         )
         ends = jnp.cumsum(shown + after)
         starts = jnp.concatenate([jnp.zeros(1), ends[:-1]])
-        seen = _mixed(line.box(starts[:, None], (starts + shown)[:, None]).T, self._encode(items))
-        last = jnp.where(np.arange(self.num_items) == self.num_items - 1, jnp.inf, ends)
+        seen = mixed(line.box(starts[:, None], (starts + shown)[:, None]).T, self._encode(items))
+        last = jnp.where(place == self.num_items - 1, jnp.inf, ends)
         answer = judged * jnp.where(match, 1.0, -1.0)
-        targets = _mixed(line.box(starts[:, None], last[:, None]).T, answer[:, None])
+        targets = mixed(line.box(starts[:, None], last[:, None]).T, answer[:, None])
         counted = (line.box((starts + self.grace)[:, None], ends[:, None]) * judged[:, None]).sum(0)
         conditions = {
             "n": jnp.asarray(self.n),
@@ -205,13 +207,13 @@ class NBack(Task):
         return Plan(seen, targets, counted[:, None], epochs, conditions)
 
     def _symbols(self, draw: Draw, match: Array) -> Array:
-        """Indices (item,) of the symbols: a step of 0 from the item n before where they match, else any other."""
+        """Indices (item,) of the symbols, in steps from the item n before; a match is a step of 0."""
         steps = 1 + draw.index("others", self.num_symbols - 1, (self.num_items,))
         steps = jnp.where(match, 0, steps)
         first = draw.index("first", self.num_symbols, (self.n,))
         steps = jnp.concatenate([first, steps[self.n :]])
         rows = -(-self.num_items // self.n)
-        padded = jnp.zeros(rows * self.n, steps.dtype).at[: self.num_items].set(steps)
+        padded = jnp.pad(steps, (0, rows * self.n - self.num_items))
         walked = jnp.cumsum(padded.reshape(rows, self.n), axis=0).reshape(-1)[: self.num_items]
         return walked % self.num_symbols
 
@@ -229,7 +231,7 @@ class NBack(Task):
         starts, ends = (jnp.stack([trial.epochs[name][edge] for name in self._items]) for edge in (0, 1))
         window = self.timeline.box((starts + self.grace)[:, None], ends[:, None])[self.n :]
         kept = jnp.where(trial.valid & jnp.isfinite(outputs[:, 0]), outputs[:, 0], 0)
-        said = finite & (_mixed(window, kept[:, None])[:, 0] > 0)
+        said = finite & (mixed(window, kept[:, None])[:, 0] > 0)
         items = jnp.stack([trial.conditions[name] for name in self._items])
         match = items[self.n :] == items[: -self.n]
         right = finite & (said == match)
@@ -239,8 +241,3 @@ class NBack(Task):
             "hits": (said & match).sum(),
             "false_alarms": (said & ~match).sum(),
         }
-
-
-def _mixed(weights: Array, values: Array) -> Array:
-    """Their product in full precision on every device."""
-    return jnp.matmul(weights, values, precision="highest")

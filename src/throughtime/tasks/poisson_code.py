@@ -24,7 +24,7 @@ def bell(position: ArrayLike, centres: np.ndarray, width: float) -> Array:
 
     Example:
         >>> bell(0.0, np.array([-10.0, 0.0, 20.0]), 10.0).round(3).tolist()
-        [0.607, 1.0, 0.135]
+        [0.607..., 1.0, 0.135...]
     """
     return jnp.exp(-0.5 * jnp.square((position - centres.astype(np.float32)) / np.float32(width)))
 

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 
-from throughtime.tasks import durations
+from throughtime.tasks import durations, named_sequences
 from throughtime.tasks.base import Plan, Task
 from throughtime.tasks.criterion import Criterion
 from throughtime.tasks.durations import Duration, Uniform
 from throughtime.tasks.hardest import Hardest
 from throughtime.tasks.signature import Signature
+from throughtime.tasks.timeline import mixed
 
 if TYPE_CHECKING:
     from jax import Array
@@ -22,29 +22,6 @@ if TYPE_CHECKING:
     from throughtime.tasks.base import Epochs
     from throughtime.tasks.draw import Draw
     from throughtime.trial import Trial
-
-DOTS = np.array([(x, y) for y in (1, 0, -1) for x in (-1, 0, 1)], dtype=np.float32)
-"""(dot, 2) places on a square grid, row by row from above."""
-CENTRE = 4
-
-
-def _moves() -> tuple[np.ndarray, np.ndarray]:
-    """Dots (sequence, move) that are right, and the wrong ones offered with them.
-
-    From the centre left or right, then up or down, then back along either of the two.
-    """
-    index = {tuple(place): dot for dot, place in enumerate(DOTS.tolist())}
-    right, wrong = [], []
-    for x in (-1, 1):
-        for y in (1, -1):
-            for back in ((0, y), (x, 0)):
-                other = (x - back[0], y - back[1])
-                right.append([index[place] for place in ((x, 0), (x, y), back)])
-                wrong.append([index[place] for place in ((-x, 0), (x, -y), other)])
-    return np.array(right), np.array(wrong)
-
-
-RIGHT, WRONG = _moves()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +57,7 @@ class SequenceMemory(Task):
         grace: ms after the onset of a response that count neither for the loss nor for the answer.
         cue: ``"items"`` are shown, or a sequence is told by ``"name"``.
 
-    Sources: Xie et al. (2022) Science 375:632. Averbeck and Lee (2007) Journal of Neurophysiology 97:2204.
+    Sources: Xie et al. (2022) Science 375:632. Averbeck and Lee (2007) Journal of Neuroscience 27:2204.
     Márton, Schultz and Averbeck (2020) Neural Networks 132:375.
 
     Example:
@@ -111,7 +88,7 @@ class SequenceMemory(Task):
     may_vanish: ClassVar[tuple[str, ...]] = ("intertrial", "fixation", "gap", "delay")
     reference: ClassVar[str] = (
         "Xie et al. (2022) Science 375:632 (locations on a ring, delay); variant: Averbeck & Lee (2007) "
-        "J Neurophysiol 97:2204 with the inputs of Márton, Schultz & Averbeck (2020) Neural Netw 132:375. "
+        "J Neurosci 27:2204 with the inputs of Márton, Schultz & Averbeck (2020) Neural Netw 132:375. "
         "Departures: responses of fixed length, times of items, which moves make the sequences and which "
         "wrong dots are offered are ours."
     )
@@ -131,7 +108,7 @@ class SequenceMemory(Task):
         self.refuse_unless_in("cue", ("items", "name"))
         if self.num_items < 1:
             self.refuse("num_items", "there is nothing to report; use at least 1")
-        if self.cue == "name" and (self.num_items, self.num_locations) != (RIGHT.shape[1], len(DOTS)):
+        if self._named and (self.num_items, self.num_locations) != (3, 9):
             self.refuse("cue", "named sequences have 3 items of 9 locations; use 'items' for others")
         if self.num_items > self.num_locations:
             self.refuse("num_items", f"no location comes twice; use at most {self.num_locations}")
@@ -139,9 +116,7 @@ class SequenceMemory(Task):
             self.refuse("grace", "a duration cannot be negative; use grace >= 0")
         shortest = durations.bounds(self.response)[0]
         if self.grace >= shortest:
-            self.refuse(
-                "grace", f"leaves no loss in a response of {shortest:g} ms; use grace < {shortest:g}"
-            )
+            self.refuse("grace", f"leaves no loss in a response of {shortest:g} ms; use grace < {shortest:g}")
         finest = min(shortest - self.grace, durations.bounds(self.stimulus)[0])
         if self.dt > finest:
             self.refuse("dt", f"cannot resolve an item and its answer; use dt <= {finest:g}")
@@ -175,9 +150,7 @@ class SequenceMemory(Task):
     def input_names(self) -> tuple[str, ...]:
         """Names of the inputs."""
         if self._named:
-            return (
-                *(f"dot_{dot}" for dot in range(len(DOTS))), *(f"sequence_{row}" for row in range(len(RIGHT))),
-            )  # fmt: skip
+            return named_sequences.INPUT_NAMES
         return ("fixation", *(f"location_{place}" for place in range(self.num_locations)))
 
     @property
@@ -214,31 +187,23 @@ class SequenceMemory(Task):
     def plan(self, draw: Draw) -> Plan:
         """Sequence of one trial, shown or named, and its report."""
         epochs, line = self._epochs(draw), self.timeline
-        replies = self._boxes(epochs, "response", held=True)
-        before = line.box(0.0, epochs["response_1"][0])
-        fixating = line.box(epochs["fixation"][0], epochs["response_1"][0])
+        replies, go = self._boxes(epochs, "response", held=True), epochs["response_1"][0]
         if self._named:
-            sequence = draw.index("sequence", len(RIGHT))
-            items, others = jnp.asarray(RIGHT)[sequence], jnp.asarray(WRONG)[sequence]
-            offered = jax.nn.one_hot(items, len(DOTS)) + jax.nn.one_hot(others, len(DOTS))
-            centre = line.box(*epochs["fixation"])[:, None] * (np.arange(len(DOTS)) == CENTRE)
-            named = line.box(epochs["fixation"][0], epochs["trial"][1])[:, None]
-            inputs = jnp.concatenate(
-                [
-                    centre + _mixed(self._boxes(epochs, "response"), offered),
-                    named * (jnp.arange(len(RIGHT)) == sequence),
-                ],
-                axis=1,
-            )
-            targets = _mixed(replies, jnp.asarray(DOTS)[items])
+            sequence = draw.index("sequence", len(named_sequences.RIGHT))
+            items = jnp.asarray(named_sequences.RIGHT)[sequence]
+            named = line.box(epochs["fixation"][0], epochs["trial"][1])
+            moves = self._boxes(epochs, "response")
+            inputs = named_sequences.inputs(sequence, line.box(*epochs["fixation"]), moves, named)
+            targets = mixed(replies, jnp.asarray(named_sequences.DOTS)[items])
         else:
             order = jnp.argsort(draw.uniform("order", (self.num_locations,)))
             items = order[: self.num_items].astype(jnp.int32)
             places = jax.nn.one_hot(items, self.num_locations, dtype=jnp.float32)
-            shown = _mixed(self._boxes(epochs, "item"), places)
-            inputs = jnp.concatenate([fixating[:, None], shown], axis=1)
-            targets = jnp.concatenate([fixating[:, None], _mixed(replies, places)], axis=1)
-        mask = before + self._boxes(epochs, "response", grace=self.grace).sum(1)
+            shown = mixed(self._boxes(epochs, "item"), places)
+            fixating = line.box(epochs["fixation"][0], go)[:, None]
+            inputs = jnp.concatenate([fixating, shown], axis=1)
+            targets = jnp.concatenate([fixating, mixed(replies, places)], axis=1)
+        mask = line.box(0.0, go) + self._boxes(epochs, "response", grace=self.grace).sum(1)
         conditions = {
             "length": jnp.asarray(self.num_items),
             "delay": epochs["delay"][1] - epochs["delay"][0],
@@ -283,11 +248,8 @@ class SequenceMemory(Task):
         finite = jnp.all(jnp.isfinite(outputs) | ~trial.valid[:, None])
         kept = jnp.where(trial.valid[:, None] & jnp.isfinite(outputs), outputs, 0)
         window = self._boxes(trial.epochs, "response", grace=self.grace)
-        decision = _mixed((window / window.sum(0)).T, kept)
-        if self._named:
-            answer = jnp.argmin(((decision[:, None] - DOTS) ** 2).sum(2), axis=1)
-        else:
-            answer = jnp.argmax(decision[:, 1:], axis=1)
+        decision = mixed((window / window.sum(0)).T, kept)
+        answer = named_sequences.nearest(decision) if self._named else jnp.argmax(decision[:, 1:], axis=1)
         items = jnp.stack([trial.conditions[name] for name in self._ranks("item")])
         right = finite & (answer == items)
         squares = jnp.where(trial.mask > 0, trial.mask * (kept - trial.targets) ** 2, 0).sum()
@@ -299,8 +261,3 @@ class SequenceMemory(Task):
             "rmse": jnp.where(finite, jnp.sqrt(squares / trial.mask.sum()), jnp.nan),
             **dict(zip(self._ranks("item_correct", len(by_rank)), by_rank, strict=True)),
         }
-
-
-def _mixed(weights: Array, values: Array) -> Array:
-    """Their product in full precision on every device."""
-    return jnp.matmul(weights, values, precision="highest")

@@ -59,3 +59,8 @@ class Timeline:
         unit of time constant τ_n would show at small dt.
         """
         return sigma * math.sqrt(2 * NOISE_TIME_CONSTANT / self.dt)
+
+
+def mixed(weights: Array, values: Array) -> Array:
+    """``values`` (event, channel) by their ``weights`` (time, event), in full precision on every device."""
+    return jnp.matmul(weights, values, precision="highest")

@@ -42,6 +42,8 @@ figures: setup
 	test ! -e evidence/evidence_accumulation.nc || $(BIN)/python figures/evidence_accumulation.py
 	test ! -e evidence/reward_learning.nc || $(BIN)/python figures/reward_learning.py
 	test ! -e evidence/innate_trajectory.nc || $(BIN)/python figures/innate_trajectory.py
+	test ! -e evidence/tasks.nc || $(BIN)/python figures/task_demands.py
+	test ! -e evidence/tasks.nc || $(BIN)/python figures/task_signatures.py
 	@test -e $(OUT)/demo-cue-set-go.nc || echo "not drawn: working_memory and timing, which show what make demo trains"
 	test ! -e $(OUT)/demo-cue-set-go.nc || $(BIN)/python figures/working_memory.py
 	test ! -e $(OUT)/demo-cue-set-go.nc || $(BIN)/python figures/timing.py

@@ -36,6 +36,8 @@ FIGURES = {
     "evidence_accumulation": "evidence/evidence_accumulation.nc",
     "reward_learning": "evidence/reward_learning.nc",
     "innate_trajectory": "evidence/innate_trajectory.nc",
+    "task_demands": "evidence/tasks.nc",
+    "task_signatures": "evidence/tasks.nc",
 }
 
 

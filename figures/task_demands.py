@@ -26,6 +26,8 @@ from throughtime.results import labels, load_tree
 
 NAME = "task_demands"
 RECORDS = "evidence/tasks.nc"
+GALLERY = True
+"""Names of tasks stand where other figures have letters."""
 
 DEMANDING, EASY, UNSOLVED, OPEN = range(4)
 COLORS = {DEMANDING: style.BLUE, EASY: style.FAINT, UNSOLVED: style.VERMILLION, OPEN: "white"}

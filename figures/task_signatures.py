@@ -24,8 +24,12 @@ from throughtime.results import labels, load_tree
 
 NAME = "task_signatures"
 RECORDS = "evidence/tasks.nc"
+GALLERY = True
+"""Names of tasks stand where other figures have letters."""
 COLUMNS = 4
 FEWEST_LEVELS = 3
+MAY_BE_MISSING = ("produced", "reaction_time")
+"""What a subject may fail to give; panels tell how often."""
 
 
 def behaviour(group: xr.Dataset, own: int) -> xr.Dataset:
@@ -61,12 +65,12 @@ def draw(source: Any = RECORDS) -> Figure:
 
 
 def _panel(data: xr.Dataset, ax: Axes) -> None:
-    """The signature's own panel, or the reason why there is none."""
+    """The signature's own panel without its numbers, or the reason why there is none."""
     fit = str(data.attrs["fit"])
     arguments = {str(name): array for name, array in data.data_vars.items()}
     use = xr.ones_like(next(iter(arguments.values())), dtype=bool)
     for name, array in arguments.items():
-        if name != "produced":
+        if name not in MAY_BE_MISSING:
             use = use & np.isfinite(array)
     try:
         found = getattr(tt.analysis, fit)(**arguments, where=use)
@@ -76,6 +80,9 @@ def _panel(data: xr.Dataset, ax: Axes) -> None:
         ax.set_axis_off()
         return
     SIGNATURES[fit](found, ax)
+    for text in list(ax.texts):  # no room for numbers here; the record has them
+        if text.get_color() == style.GREY:
+            text.remove()
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -20,7 +20,25 @@ from throughtime.plotting.sequences import serial_position
 from throughtime.plotting.training import learning_curve
 from throughtime.plotting.trials import sorted_rates, state_space, trial
 
+SIGNATURES = {
+    "accuracy": accuracy,
+    "category": category,
+    "chronometric": chronometric,
+    "circular_error": circular_error,
+    "contextual": contextual,
+    "detection": detection,
+    "fractional_loss": fractional_loss,
+    "psychometric": psychometric,
+    "psychometric_by": psychometric_by,
+    "repetition": repetition,
+    "serial_position": serial_position,
+    "timing": produced_interval,
+    "timing_by": timing_by,
+}
+"""Fit that a task may declare as its signature -> the panel that draws its dataset."""
+
 __all__ = [
+    "SIGNATURES",
     "accuracy",
     "aligned_traces",
     "category",

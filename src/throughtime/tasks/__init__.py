@@ -57,6 +57,8 @@ from throughtime.tasks.parametric_working_memory import (
 )
 from throughtime.tasks.perceptual_decision import PerceptualDecision as PerceptualDecision
 from throughtime.tasks.ready_set_go import ReadySetGo as ReadySetGo
+from throughtime.tasks.recorded_trials import RecordedTrials as RecordedTrials
+from throughtime.tasks.recordings import from_arrays as from_arrays
 from throughtime.tasks.ring import Ring as Ring
 from throughtime.tasks.sequence_memory import SequenceMemory as SequenceMemory
 from throughtime.tasks.shaping import Shaping as Shaping
@@ -68,10 +70,20 @@ from throughtime.tasks.timeline import Timeline as Timeline
 from throughtime.tasks.timing import Timing as Timing
 from throughtime.tasks.yang_tasks import YangTasks as YangTasks
 
+
+def _has_defaults(task: type[Task]) -> bool:
+    """Whether a task can be made by its name alone; one of recorded trials cannot."""
+    missing = dataclasses.MISSING
+    return all(f.default is not missing or f.default_factory is not missing for f in dataclasses.fields(task))
+
+
 _TABLE: dict[str, type[Task]] = {
     kebab(name): member
     for name, member in sorted(globals().items())
-    if isinstance(member, type) and issubclass(member, Task) and not inspect.isabstract(member)
+    if isinstance(member, type)
+    and issubclass(member, Task)
+    and not inspect.isabstract(member)
+    and _has_defaults(member)
 }
 
 

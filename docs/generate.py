@@ -48,6 +48,7 @@ def write_all(folder: Path) -> None:
         each.mkdir(parents=True, exist_ok=True)
     written = {
         parts / "tasks.md": tasks_part(),
+        parts / "demands.md": demands_part(),
         parts / "rules.md": rules_part(),
         parts / "dynamics.md": members_part(tt.circuits.DYNAMICS),
         parts / "connectivity.md": members_part(tt.circuits.CONNECTIVITY),
@@ -140,6 +141,27 @@ def shaping_facts(task: Any) -> list[tuple[str, str]]:
     bound = f"≥ {until.at_least:g}" if until.at_most is None else f"≤ {until.at_most:g}"
     values = ", ".join(f"`{value!r}`" for value in shaping.values)
     return [("published shaping", f"`{shaping.field}` {values}, each until `{until.measure}` {bound}")]
+
+
+def demands_part() -> str:
+    """Ceiling and training of every task at every value of its hardest parameter."""
+    marks = {True: "passes", False: "fails", None: "not run"}
+    rows = []
+    for name in tt.tasks.names():
+        task = tt.tasks.make(name)
+        for value, found in zip(task.hardest.values, task.measured, strict=False):
+            ceiling = "not run" if found.ceiling is None else f"{found.ceiling:.3g}, {marks[found.untrained]}"
+            rows.append(
+                (
+                    f"`{name}`",
+                    f"`{task.hardest.field}` = {tt.tasks.durations.show(value)}",
+                    f"`{task.criterion[0].measure}`",
+                    ceiling,
+                    marks[found.trained],
+                    "yes" if found.demanding else "",
+                )
+            )
+    return table(("task", "parameter", "measure", "fitted readout", "trained by BPTT", "demanding"), rows)
 
 
 def rules_part() -> str:

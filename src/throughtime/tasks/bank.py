@@ -38,7 +38,7 @@ class Bank:
     Equal if their content and names are. Up to 4 MiB the arrays are in ``content``: written to a results
     file, read from it, and constants of compiled programs. Larger ones are known by ``digest`` alone:
     programs fetch the trials of a batch from memory, and a bank read from a file finds its arrays if they
-    have been put into a bank in the same session.
+    have been put into a bank in the same process.
 
     Attributes:
         digest: SHA-256 of the arrays.
@@ -114,8 +114,8 @@ class Bank:
             if self.digest not in _KNOWN:
                 raise ValueError(
                     f"RecordedTrials: bank of {self.num_trials} trials with digest {self.digest[:12]}: too "
-                    "large for a results file, which holds the digest alone; make the task of the same arrays "
-                    "again with tasks.from_arrays."
+                    "large for a results file, which holds the digest alone; make the task of the same "
+                    "arrays again with tasks.from_arrays."
                 )
             object.__setattr__(self, "_arrays", _KNOWN[self.digest])
         found: Arrays = vars(self)["_arrays"]

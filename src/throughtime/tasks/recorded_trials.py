@@ -94,8 +94,8 @@ class RecordedTrials(Task):
         elif not (callable(self.correct) and dataclasses.is_dataclass(self.correct)):
             self.refuse(
                 "correct",
-                "expected 'error', 'sign', 'argmax' or a frozen dataclass with __call__(outputs, trial), which "
-                "a results file can name",
+                "expected 'error', 'sign', 'argmax' or a frozen dataclass with __call__(outputs, trial), "
+                "which a results file can name",
             )
 
     def _check_answers(self) -> None:

@@ -91,7 +91,8 @@ def _refuse_unequal(shown: Series, asked: Series) -> None:
         trial = int(np.flatnonzero(shown.lengths != asked.lengths)[0])
         refuse(
             "targets",
-            f"trial {trial} has {asked.lengths[trial]} samples, and its inputs {shown.lengths[trial]}; cut one",
+            f"trial {trial} has {asked.lengths[trial]} samples, "
+            f"and its inputs {shown.lengths[trial]}; cut one",
         )
     if shown.labels is not None and asked.labels is not None and (shown.labels != asked.labels).any():
         refuse("targets", "the labels of their trials are not those of the inputs; align them first")
@@ -157,8 +158,8 @@ def _epochs(epochs: Mapping[str, tuple[Any, Any]], ends: np.ndarray) -> np.ndarr
                 edges[:, place, side] = np.asarray(pair[side], float)
             except (IndexError, TypeError, ValueError) as error:
                 raise ValueError(
-                    f"from_arrays: epochs: {name}: expected (onset, offset), each a number or one for each of "
-                    f"{len(ends)} trials."
+                    f"from_arrays: epochs: {name}: expected (onset, offset), each a number or one for each "
+                    f"of {len(ends)} trials."
                 ) from error
         onset, offset = edges[:, place].T
         absent = np.isnan(onset) & np.isnan(offset)

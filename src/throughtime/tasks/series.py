@@ -49,7 +49,8 @@ def series(name: str, given: Any, lengths: Any) -> Series:
             refuse("lengths", f"expected a whole number for each of {number} trials, got {lengths!r}")
         if given_lengths.min() < 1 or (given_lengths > found.lengths).any():
             refuse(
-                LENGTHS, f"expected 1 to {steps} samples, got {given_lengths.min()} to {given_lengths.max()}"
+                "lengths",
+                f"expected 1 to {steps} samples, got {given_lengths.min()} to {given_lengths.max()}",
             )
         found = found._replace(lengths=given_lengths)
     steps = int(found.lengths.max())
@@ -59,7 +60,7 @@ def series(name: str, given: Any, lengths: Any) -> Series:
         trial, sample = np.argwhere(~np.isfinite(values))[0][:2]
         refuse(
             name,
-            f"not finite at sample {sample} of trial {trial}; repair it, or say with lengths where trials end",
+            f"not finite at sample {sample} of trial {trial}; repair it, or give the lengths of trials",
         )
     return found._replace(values=values.astype(np.float32), lengths=found.lengths.astype(np.int64))
 

@@ -75,8 +75,13 @@ def test_recurrent_weights_raise_the_ceiling_of_a_timed_response():
 
 @pytest.mark.parametrize(
     ("given", "message"),
-    [({"gains": ()}, "gains"), ({"gains": (-1.0,)}, "gains"), ({"num_trials": 3}, "num_trials"), ({"seeds": ()}, "seeds")],
-)  # fmt: skip
+    [
+        ({"gains": ()}, "gains"),
+        ({"gains": (-1.0,)}, "gains"),
+        ({"num_trials": 3}, "num_trials"),
+        ({"seeds": ()}, "seeds"),
+    ],
+)
 def test_it_refuses_what_cannot_work(given, message):
     with pytest.raises(ValueError, match=message):
         tt.reservoir_ceiling(TASK, **given)

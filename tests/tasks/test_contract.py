@@ -91,7 +91,7 @@ CASES = (
     Case(
         "nback",
         {f"item_{place}": SIX for place in range(1, 13)}
-        | dict.fromkeys(("targets", "lures"), {count: math.comb(10, count) / 2**10 for count in range(11)})
+        | {name: {k: math.comb(10, k) / 2**10 for k in range(11)} for name in ("targets", "lures")}
         | {"n": {2: 1.0}},
     ),
     Case("sequence-memory", {f"item_{rank}": SIX for rank in (1, 2, 3)} | {"length": {3: 1.0}}),
@@ -103,7 +103,7 @@ CASES = (
     Case("perceptual-decision", {"coherence": dict.fromkeys(SIGNED, 1 / 10), "duration": {800.0: 1.0}}),
     Case(
         "contextual-integration",
-        dict.fromkeys(("motion", "colour"), {c * sign: 1 / 6 for c in (1, 3, 10) for sign in (-1, 1)})
+        {name: {c * sign: 1 / 6 for c in (1, 3, 10) for sign in (-1, 1)} for name in ("motion", "colour")}
         | dict.fromkeys(("context", "congruent"), EVEN),
     ),
     Case(

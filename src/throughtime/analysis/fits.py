@@ -74,9 +74,7 @@ def _fit_psychometric(stimulus: np.ndarray, choice: np.ndarray) -> dict[str, flo
     return {name: getattr(result, name) for name in _psychometric.PARAMETERS}
 
 
-def _fit_psychometric_by(
-    stimulus: np.ndarray, choice: np.ndarray, group: np.ndarray
-) -> dict[str, float]:
+def _fit_psychometric_by(stimulus: np.ndarray, choice: np.ndarray, group: np.ndarray) -> dict[str, float]:
     stimulus, choice, group = _finite(stimulus, choice, group)
     result = _psychometric_by.estimate(stimulus, choice, group, np.unique(group), _edges(stimulus))
     return {name: getattr(result, name) for name in ("lowest_sigma", "highest_sigma", "gain", "optimality")}
@@ -167,9 +165,7 @@ def _fit_circular_error(level: np.ndarray, error: np.ndarray) -> dict[str, float
     }
 
 
-def _fit_fractional_loss(
-    level: np.ndarray, excess: np.ndarray, reference: np.ndarray
-) -> dict[str, float]:
+def _fit_fractional_loss(level: np.ndarray, excess: np.ndarray, reference: np.ndarray) -> dict[str, float]:
     use = np.isfinite(level)
     level, excess, reference = level[use], excess[use], reference[use]
     excess = np.where(np.isfinite(excess) & np.isfinite(reference), excess, np.nan)

@@ -222,7 +222,10 @@ class DelayedEstimation(Task):
     def plan(self, draw: Draw) -> Plan:
         """What is shown and asked for in one trial."""
         epochs = self.successive(draw)
-        inputs, targets, conditions = self._rule.draw(self, draw, epochs)
+        shown, targets, conditions = self._rule.draw(self, draw, epochs)
+        when = jnp.stack([self.timeline.box(*epochs[name]) for name in shown], axis=1)
+        # A product of matrices keeps the compiler from drawing the spikes again in every bin.
+        inputs = jnp.matmul(when, jnp.stack(list(shown.values())), precision="highest")
         go, end = epochs["response"]
         weight = self.timeline.box(go + self.grace, end)
         delay = epochs["delay"][1] - epochs["delay"][0]

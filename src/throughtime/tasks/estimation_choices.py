@@ -84,15 +84,15 @@ class Change(Choice):
         angle, change = orientations(task, draw), draw.coin("change", 0.5)
         at = jnp.arange(task.num_shown) == draw.index("location", task.num_shown)
         test = jnp.where(change & at, np.float32(np.pi) * draw.uniform("test_angle"), angle)
-        counts, inputs = spikes(task, draw, epochs, "stimulus", orientation_tuning(task, angle))
-        again, later = spikes(task, draw, epochs, "response", orientation_tuning(task, test))
+        counts, before = spikes(task, draw, epochs, "stimulus", orientation_tuning(task, angle))
+        again, after = spikes(task, draw, epochs, "response", orientation_tuning(task, test))
         odds = change_log_odds(resultant(counts), resultant(again), task.concentration)
         odds = logsumexp(odds) - np.float32(np.log(task.num_shown))
         targets, answer = self.answer(task, epochs, change, jnp.tanh(odds / 2))
         difference = jnp.sum(half_angle(2 * (test - angle)))
         names = self.conditions(task)
         shown = dict(zip(names, (*angle, difference), strict=False))
-        return Drawn(inputs + later, targets, shown | answer)
+        return Drawn({"stimulus": before, "response": after}, targets, shown | answer)
 
 
 class Compare(Choice):
@@ -109,14 +109,15 @@ class Compare(Choice):
         """Two positions with uniform probability."""
         centres = line_centres(task.num_units, self.reach)
         shown = np.float32(self.largest) * (2 * draw.uniform("position", (2,)) - 1)
-        first, inputs = spikes(task, draw, epochs, "stimulus", bell(shown[:1, None], centres, self.width))
-        second, later = spikes(task, draw, epochs, "response", bell(shown[1:, None], centres, self.width))
+        first, before = spikes(task, draw, epochs, "stimulus", bell(shown[:1, None], centres, self.width))
+        second, after = spikes(task, draw, epochs, "response", bell(shown[1:, None], centres, self.width))
         grid = np.linspace(-self.largest, self.largest, int(2 * self.largest) + 1)
         means = np.exp(-0.5 * ((grid[:, None] - centres) / self.width) ** 2)
         scale = jnp.stack([expected(task, epochs, name) for name in ("stimulus", "response")])
         p = comparison(jnp.concatenate([first, second]), means, scale)
         targets, answer = self.answer(task, epochs, shown[0] > shown[1], 2 * p - 1)
-        return Drawn(inputs + later, targets, {"first": shown[0], "second": shown[1], **answer})
+        conditions = {"first": shown[0], "second": shown[1], **answer}
+        return Drawn({"stimulus": before, "response": after}, targets, conditions)
 
 
 class TwoAlternative(Choice):
@@ -134,7 +135,7 @@ class TwoAlternative(Choice):
         centres = line_centres(task.num_units, self.reach)
         right = draw.coin("side", 0.5)
         position = jnp.where(right, self.side, -self.side)
-        counts, inputs = spikes(task, draw, epochs, "stimulus", bell(position, centres, self.width)[None])
+        counts, shares = spikes(task, draw, epochs, "stimulus", bell(position, centres, self.width)[None])
         half_odds = counts[0] @ (self.side * centres / self.width**2).astype(np.float32)
         targets, answer = self.answer(task, epochs, right, jnp.tanh(half_odds))
-        return Drawn(inputs, targets, answer)
+        return Drawn({"stimulus": shares}, targets, answer)

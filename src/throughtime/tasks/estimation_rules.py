@@ -31,9 +31,9 @@ SINE_TOLERANCE = 0.1
 
 
 class Drawn(NamedTuple):
-    """Inputs (time, input), targets (time, output) and conditions of one trial."""
+    """Inputs (input,) during epochs, targets (time, output) and conditions of one trial."""
 
-    inputs: Array
+    inputs: dict[str, Array]
     targets: Array
     conditions: dict[str, Array]
 
@@ -93,11 +93,11 @@ class Estimate(Rule):
     def draw(self, task: DelayedEstimation, draw: Draw, epochs: Epochs) -> Drawn:
         """Orientations and their spikes."""
         angle = orientations(task, draw)
-        counts, inputs = spikes(task, draw, epochs, "stimulus", orientation_tuning(task, angle))
-        shown = jnp.stack([angle, *resultant(counts).T], axis=1)
-        conditions = dict(zip(Estimate.conditions(self, task), shown.reshape(-1), strict=True))
+        counts, shares = spikes(task, draw, epochs, "stimulus", orientation_tuning(task, angle))
+        known = jnp.stack([angle, *resultant(counts).T], axis=1)
+        conditions = dict(zip(Estimate.conditions(self, task), known.reshape(-1), strict=True))
         targets = jnp.stack([jnp.cos(2 * angle), jnp.sin(2 * angle)], axis=1).reshape(-1)
-        return Drawn(inputs, held(task, epochs, targets), conditions)
+        return Drawn({"stimulus": shares}, held(task, epochs, targets), conditions)
 
     def judge(
         self, task: DelayedEstimation, outputs: Array, decision: Array, trial: Trial
@@ -147,11 +147,12 @@ class Gated(Estimate):
         """Orientations, and a cue in the response."""
         shown = super().draw(task, draw, epochs)
         cued = jnp.arange(task.num_shown) == draw.index("cue", task.num_shown)
-        cue = task.timeline.box(*epochs["response"])[:, None] * cued
+        units = jnp.pad(shown.inputs["stimulus"], (0, task.num_shown))
+        cue = jnp.pad(cued.astype(jnp.float32), (task.num_shown * task.num_units, 0))
         reports = shown.targets.reshape(len(shown.targets), task.num_shown, 2)
         targets = jnp.where(cued[:, None], reports, 0.0).sum(1)
         conditions = {**shown.conditions, "cue": (jnp.argmax(cued) + 1).astype(jnp.int32)}
-        return Drawn(jnp.concatenate([shown.inputs, cue], 1), targets, conditions)
+        return Drawn({"stimulus": units, "response": cue}, targets, conditions)
 
     def judge(
         self, task: DelayedEstimation, outputs: Array, decision: Array, trial: Trial
@@ -192,7 +193,7 @@ class Sine(Rule):
         rate = np.float32(np.pi * task.half_cycles) / (end - go)
         start, stop = (rate * jnp.maximum(edges - go, 0.0) for edges in (line.starts, line.ends))
         targets = (jnp.cos(start) - jnp.cos(stop)) / (rate * task.dt)
-        return Drawn(line.box(*epochs["delay"])[:, None], targets[:, None], {})
+        return Drawn({"delay": jnp.ones(1, jnp.float32)}, targets[:, None], {})
 
     def judge(
         self, task: DelayedEstimation, outputs: Array, decision: Array, trial: Trial
@@ -229,12 +230,11 @@ def expected(task: DelayedEstimation, epochs: Epochs, epoch: str) -> Array:
 def spikes(
     task: DelayedEstimation, draw: Draw, epochs: Epochs, epoch: str, tuning: Array
 ) -> tuple[Array, Array]:
-    """Counts (location, unit) of an epoch, and inputs (time, location · unit): counts over its bins."""
+    """Counts (location, unit) of an epoch, and inputs (location · unit,) during it."""
     peak = expected(task, epochs, epoch)
     largest = task.gain / 1000 * durations.bounds(getattr(task, epoch))[1]
     counts = draw.counts(f"spikes_{epoch}", peak * tuning, largest)
-    shown = task.timeline.box(*epochs[epoch])
-    return counts, shown[:, None] * (counts / peak).reshape(-1)
+    return counts, (counts / peak).reshape(-1)
 
 
 def held(task: DelayedEstimation, epochs: Epochs, targets: Array) -> Array:

@@ -34,7 +34,7 @@ from _task_record import Record, level_of
 from _task_settings import ELSEWHERE, PROBES, SEEDS, declare
 
 import throughtime as tt
-from throughtime import config
+from throughtime import atomic, config
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "evidence" / "tasks.nc"
@@ -136,6 +136,12 @@ def measure(cell: Cell, record: Record) -> None:
     checkpoint.unlink(missing_ok=True)
 
 
+def keep(record: Record) -> None:
+    """Write the record, and what it says to the package."""
+    record.write(RECORD)
+    atomic.write_bytes(MODULE, record.module().encode())
+
+
 def main(only: tuple[str, ...] = (), parts: tuple[str, ...] = PARTS, limit: float = float("inf")) -> int:
     """Run what is missing within ``limit`` minutes; 0 if nothing is missing."""
     began = time.monotonic()
@@ -147,11 +153,10 @@ def main(only: tuple[str, ...] = (), parts: tuple[str, ...] = PARTS, limit: floa
             break
         print(f"{cell.part} {cell.probe or cell.name} {level_of(cell):g} …", flush=True)
         measure(cell, record)
-        record.write(RECORD)
+        keep(record)
         jax.clear_caches()  # hundreds of compiled programs exceed what one process may map
         print("  " + record.line(cell), flush=True)
-    record.write(RECORD)
-    MODULE.write_text(record.module(), encoding="utf-8")
+    keep(record)
     print(record.table())
     missing = record.missing
     print("not run: " + ", ".join(missing) if missing else "nothing is missing.")

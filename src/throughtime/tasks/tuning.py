@@ -24,7 +24,7 @@ def von_mises(angle: ArrayLike, num_units: int, concentration: float, height: fl
 
 
 def bump(angle: ArrayLike, num_units: int = 32, width: float = np.pi / 8, height: float = 0.8) -> Array:
-    """Responses (…, unit) of a ring to ``angle`` (…, rad): height · exp(−d²/2w²), d the distance on the circle.
+    """Responses (…, unit) of a ring to ``angle`` (…, rad): height · exp(−d²/2w²), d being their distance.
 
     Preferred angles are φ_i = 2πi/num_units; ``width`` w is in rad.
 

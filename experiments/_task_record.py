@@ -62,9 +62,12 @@ def level_of(cell: Any) -> float:
 
 
 def word_of(cell: Any) -> str:
-    """The value of the hardest parameter in a word."""
+    """The value of the hardest parameter in a word, a range by its ends."""
     value = tt.tasks.make(cell.name).hardest.values[cell.index]
-    return str(value) if isinstance(value, bool | str) else f"{level_of(cell):g}"
+    if isinstance(value, bool | str) or value is None:
+        return str(value)
+    low, high = durations.bounds(value)
+    return f"{low:g}" if low == high else f"{low:g}–{high:g}"
 
 
 def per_trial(task: Any, evaluation: xr.Dataset) -> tuple[dict[str, xr.DataArray], dict[str, xr.DataArray]]:
@@ -112,7 +115,7 @@ class Record:
     def missing(self) -> list[str]:
         """Names of what has not been measured."""
         return [
-            f"{cell.part} {cell.probe or f'{cell.name} {level_of(cell):g}'}"
+            f"{cell.part} {cell.probe or f'{cell.name} {word_of(cell)}'}"
             for cell in self.cells
             if cell not in self.found
         ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import throughtime as tt
-from throughtime.circuits import Dense, Leaky
+from throughtime.circuits import Dense, Leaky, LowRank
 from throughtime.objectives import CrossEntropy
 from throughtime.tasks import Criterion, Shaping, Uniform, durations
 
@@ -71,6 +71,12 @@ DEPARTURES: dict[str, Recipe] = {
     # Mean errors of 2 to 2.5 % are below what drive noise of 0.05 leaves.
     "interval-comparison": Recipe(noise=0.01, settings={"num_updates": 6000}),
     "interval-production": Recipe(noise=0.01, settings={"num_updates": 4000}),
+    # No gradient reaches over 3 s at first: integrating units, and delays that grow as performance does.
+    "sequence-memory": dataclasses.replace(
+        INTEGRATING,
+        settings={"num_updates": 6000},
+        shaping=Shaping("delay", (100.0, 400.0, 1000.0, 2000.0), until=Criterion("correct", at_least=0.8)),
+    ),
     "mimic-task": dataclasses.replace(VANILLA, settings={"learning_rate": 3e-3, "num_updates": 4000}),
     "adding-problem": dataclasses.replace(INTEGRATING, settings={"num_updates": 4000}),
 }
@@ -85,24 +91,45 @@ class Probe:
     """A question about behaviour that needs a task trained or tested in another form.
 
     Attributes:
-        name: of the task. task: its fields in training; test: its fields in the test, besides those.
+        name: of the task; variant: its named constructor.
+        task: its fields in training; test: its fields in the test, besides those.
         recipe: fields of the recipe that differ.
     """
 
     name: str
+    variant: str | None = None
     task: dict[str, Any] = field(default_factory=dict)
     test: dict[str, Any] = field(default_factory=dict)
     recipe: dict[str, Any] = field(default_factory=dict)
 
 
 WHOLE_BUDGET = {"num_updates": 1000, "stop": "budget"}
+BEYOND = (200.0, 300.0, 400.0, 600.0, 900.0, 1200.0, 1400.0, 1700.0, 2000.0)
 LATER = (1000.0, 3000.0, 5000.0, 7000.0, 9000.0)
 
+
+def low_rank(rank: int) -> dict[str, Any]:
+    """Recurrent weights of a rank, from independent factors, trained for the whole budget."""
+    return {"recurrent": LowRank(rank=rank), "settings": {**WHOLE_BUDGET, "learning_rate": 5e-3}}
+
+
 PROBES: dict[str, Probe] = {
+    # Decisions are faster where the evidence is stronger.
+    "perceptual-decision-reaction-time": Probe("perceptual-decision", "reaction_time"),
+    # Few dimensions are enough.
+    "perceptual-decision-rank-1": Probe("perceptual-decision", recipe=low_rank(1)),
+    "contextual-integration-rank-1": Probe("contextual-integration", recipe=low_rank(1)),
+    "delayed-match-to-sample-rank-2": Probe("delayed-match-to-sample", recipe=low_rank(2)),
+    "parametric-working-memory-rank-2": Probe("parametric-working-memory", recipe=low_rank(2)),
+    # Cues outside the range of training.
+    "cue-set-go-rank-2": Probe("cue-set-go", test={"interval": BEYOND}, recipe=low_rank(2)),
+    "cue-set-go-beyond": Probe("cue-set-go", test={"interval": BEYOND}, recipe={"settings": WHOLE_BUDGET}),
+    # A perturbation on the way to the peak.
+    "delayed-pulse-perturbed": Probe("delayed-pulse", test={"perturbation": 0.5}),
     # Weber's law where the target does not impose it, over a wide range.
-    "cue-set-go-step": Probe("cue-set-go", {"target": "step"}, recipe={"settings": WHOLE_BUDGET}),
+    "cue-set-go-step": Probe("cue-set-go", task={"target": "step"}, recipe={"settings": WHOLE_BUDGET}),
     "cue-set-go-wide": Probe(
-        "cue-set-go", {"interval": Uniform(400.0, 2800.0)}, recipe={"settings": WHOLE_BUDGET}
+        "cue-set-go", task={"interval": Uniform(400.0, 2800.0)}, recipe={"settings": WHOLE_BUDGET}
     ),
     # Regression to the mean of the prior, with little and with much noise.
     "ready-set-go-quiet": Probe("ready-set-go", recipe={"noise": 0.02, "settings": WHOLE_BUDGET}),

@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
-from _task_record import Record, level_of
+from _task_record import Record, word_of
 from _task_settings import ELSEWHERE, PROBES, SEEDS, declare
 
 import throughtime as tt
@@ -62,9 +62,10 @@ class Cell:
     @property
     def task(self) -> Any:
         """The task that is trained."""
-        task = tt.tasks.make(self.name)
         if self.probe:
-            return dataclasses.replace(task, **PROBES[self.probe].task)
+            probe = PROBES[self.probe]
+            return tt.tasks.make(probe.name, probe.variant, **probe.task)
+        task = tt.tasks.make(self.name)
         return dataclasses.replace(task, **{task.hardest.field: task.hardest.values[self.index]})
 
     @property
@@ -151,7 +152,7 @@ def main(only: tuple[str, ...] = (), parts: tuple[str, ...] = PARTS, limit: floa
             continue
         if time.monotonic() - began > 60 * limit:
             break
-        print(f"{cell.part} {cell.probe or cell.name} {level_of(cell):g} …", flush=True)
+        print(f"{cell.part} {cell.probe or cell.name} {word_of(cell)} …", flush=True)
         measure(cell, record)
         keep(record)
         jax.clear_caches()  # hundreds of compiled programs exceed what one process may map

@@ -2,7 +2,7 @@
 
     python figures/task_demands.py [RECORD] [OUTPUT_FOLDER]
 
-One row a task, one field for every value of the parameter that makes it harder (a range by its longest; the
+One row a task, one field for every value of the parameter that makes it harder (a range by its ends; the
 task's own value is framed). A field is blue where circuits trained by BPTT meet the criterion and untrained
 ones with a fitted readout do not: rules can be compared there. It is grey where an untrained circuit does
 as well, vermillion where the trained circuits did not meet the criterion either, and empty where nothing

@@ -101,7 +101,7 @@ def test_another_declaration_is_measured_again(quick, monkeypatch):
     monkeypatch.setitem(plan.DEPARTURES, NAME, plan.Recipe(num_units=5))
     again = recording.Record.read(quick / "one.nc", cells)
     assert again.found == {}
-    assert again.missing == [f"trained {NAME} 3000"]
+    assert again.missing == [f"trained {NAME} 500–3000"]
 
 
 def test_stages_of_shaping_lie_below_the_value_that_is_trained():

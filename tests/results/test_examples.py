@@ -90,3 +90,10 @@ def test_a_condition_there_is_not_is_refused():
         ValueError, match="CueSetGo: no condition 'side' to show examples by; its conditions are in"
     ):
         example_trials(tt.tasks.make("cue-set-go"), ("side",))
+
+
+def test_conditions_a_task_does_not_have_with_these_settings_are_not_shown():
+    task = tt.tasks.DelayedEstimation(rule="two_alternative")
+    assert "angle" in task.shown_by
+    assert "angle" not in task.condition_names
+    assert example_trials(task).attrs["by"] == "correct_choice"

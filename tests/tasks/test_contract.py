@@ -78,6 +78,8 @@ CASES = (
     Case("interval-comparison"),
     Case("interval-discrimination"),
     Case("interval-production"),
+    Case("measure-wait-go", {"blank": {False: 1.0}}),
+    Case("one-two-three-go"),
     Case(
         "ready-set-go",
         {

@@ -88,3 +88,10 @@ def test_refusals(fields, message):
     with pytest.raises(ValueError) as error:
         DelayedXOR(**fields)
     assert str(error.value) == f"DelayedXOR: {message}"
+
+
+def test_fixation_stays_let_go_in_the_rest():
+    task = DelayedXOR(fixation_output=True, noise=0.0, dt=20.0, rest=110.0)
+    trials = jax.tree.map(np.asarray, jax.jit(jax.vmap(task.trial))(KEYS[:4]))
+    np.testing.assert_allclose(trials.targets[:, task.time > 870, 0], 0.2, rtol=1e-5)
+    assert not trials.targets[:, task.time > 1370, 1].any()

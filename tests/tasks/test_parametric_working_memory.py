@@ -44,6 +44,25 @@ def test_catch_trials_show_nothing_and_ask_for_silence():
     assert TASK.silent_score == pytest.approx(0.5 + 0.5 / 11)
 
 
+def test_fixation_is_held_through_catch_trials_and_has_no_grades():
+    task = ParametricWorkingMemory.lint(
+        noise=0.0, catch=0.3, catch_duration=710.0, fixation_input=True, fixation_output=True
+    )
+    trials = jax.tree.map(np.asarray, jax.jit(jax.vmap(task.trial))(KEYS[:64]))
+    catch = trials.conditions["catch"]
+    valid = trials.valid[catch]
+    np.testing.assert_array_equal(trials.inputs[catch][valid], [[1, 0]] * valid.sum())
+    np.testing.assert_array_equal(trials.targets[catch][valid], [[1, 0]] * valid.sum())
+    scores = jax.jit(jax.vmap(task.score))
+    assert scores(trials.targets, trials)["correct"].all()
+    chosen = trials.targets.copy()
+    chosen[..., 1] = 1
+    assert not scores(chosen, trials)["correct"][catch].any()
+    fixation, fixating = trials.targets[~catch, :, 0], trials.inputs[~catch, :, 0]
+    valid = trials.valid[~catch]
+    np.testing.assert_allclose(fixation[valid], (0.2 + 0.8 * fixating)[valid], atol=1e-5)
+
+
 def test_the_criterion_is_that_of_the_worst_pair():
     """A subject that fails one pair of ten, and answers on catch trials, has 0 in the worst of them."""
     (worst,) = TASK.criterion

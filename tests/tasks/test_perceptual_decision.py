@@ -112,7 +112,8 @@ def test_catch_trials_ask_for_silence():
     assert task.duration == 2000
     assert task.silent_score == pytest.approx(0.65)
     assert catch.mean() == pytest.approx(0.3, abs=0.06)
-    assert not trials.inputs[catch].any()
+    assert not trials.inputs[catch, :, 1:].any()
+    assert (trials.inputs[catch, :, 0] == 1).all(), "no go without a stimulus"
     assert (trials.mask[catch] == 1).all()
     np.testing.assert_allclose(trials.targets[catch], 0.2)
     assert (trials.conditions["correct_choice"][catch] == -1).all()

@@ -145,3 +145,9 @@ def test_refusals(fields, message):
     with pytest.raises(ValueError) as error:
         SequenceMemory(**fields)
     assert str(error.value) == f"SequenceMemory: {message}"
+
+
+def test_the_hardest_parameter_of_named_sequences_is_none():
+    """They have as many moves as they have, and nothing is held."""
+    assert SequenceMemory.averbeck_lee().hardest is None
+    assert SequenceMemory().hardest.field == "num_items"

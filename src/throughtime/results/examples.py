@@ -135,7 +135,8 @@ def _stored(name: str, shown: xr.Dataset) -> str:
 def _main(task: Any, conditions: dict[str, np.ndarray]) -> list[str]:
     """Conditions in the order in which they are told apart."""
     described = dict(task.signature.variables).values()
-    declared = task.shown_by or [name for name in conditions if name in described]
+    declared = [name for name in task.shown_by if name in conditions]
+    declared = declared or [name for name in conditions if name in described]
     counts = {name: len(np.unique(values)) for name, values in conditions.items()}
     others = sorted((name for name in conditions if not re.search(r"_\d+$", name)), key=lambda n: counts[n])
     return list(dict.fromkeys([*declared, *(name for name in (ANSWER,) if name in conditions), *others]))

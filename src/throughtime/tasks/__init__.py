@@ -48,10 +48,12 @@ from throughtime.tasks.interval_discrimination import IntervalDiscrimination as 
 from throughtime.tasks.interval_production import IntervalProduction as IntervalProduction
 from throughtime.tasks.matching import Matching as Matching
 from throughtime.tasks.matching import Tuned as Tuned
+from throughtime.tasks.measure_wait_go import MeasureWaitGo as MeasureWaitGo
 from throughtime.tasks.mimic_task import MimicTask as MimicTask
 from throughtime.tasks.multisensory_decision import MultisensoryDecision as MultisensoryDecision
 from throughtime.tasks.multitask import Multitask as Multitask
 from throughtime.tasks.nback import NBack as NBack
+from throughtime.tasks.one_two_three_go import OneTwoThreeGo as OneTwoThreeGo
 from throughtime.tasks.parametric_working_memory import (
     ParametricWorkingMemory as ParametricWorkingMemory,
 )

@@ -54,7 +54,8 @@ class Task(abc.ABC):
         may_vanish: those of them that may be 0.
         may_coincide: those that may be None: the epoch is then the one before it.
         any_length: fields that hold one or more numbers; other tuples have as many as their default.
-        shown_by: conditions by which a picture tells trials apart; if none, those of the signature.
+        shown_by: conditions by which a picture tells trials apart, where the task has them; if none, those of
+            the signature.
         reference: publication, and where we depart from it.
 
     Raises:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import jax.numpy as jnp
+import numpy as np
 
 from throughtime.tasks import durations
 from throughtime.tasks.base import Plan
@@ -139,8 +140,10 @@ class DelayedXOR(Choice):
         targets, mask = self.answer(epochs, correct_choice)
         if durations.bounds(self.rest)[1] > 0:
             over = line.box(epochs["rest"][0])[:, None]
-            resting = 0.0 if self.report == "signed" else self.low
-            targets = targets - over * (targets - resting)
+            resting = [0.0 if self.report == "signed" else self.low] * targets.shape[1]
+            if self.fixation_output:
+                resting[0] = self.low
+            targets = targets - over * (targets - np.array(resting, np.float32))
             if self.mask_fixation:
                 mask = mask + self.fixation_weight * line.box(*epochs["rest"])[:, None]
         conditions = {

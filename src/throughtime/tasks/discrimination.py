@@ -33,13 +33,13 @@ class Discrimination(Choice):
         mask_stimulus: whether the time from the end of fixation to the go counts for the loss as well.
         encoding: ``"opposed"`` (two channels) or ``"single"``.
         gain, baseline: of the channels of a stimulus.
-        catch: probability of a trial of ``catch_duration`` ms without stimuli; the loss counts throughout,
-            and any response is wrong.
+        catch: probability of a trial of ``catch_duration`` ms without stimuli; fixation is held and the loss
+            counts throughout, and any response is wrong.
         required: fraction correct at which the task counts as learned, as the mean of five validations.
 
-    Scores: as :class:`Choice`. A catch trial is correct if no output comes closer to ``high`` than to rest at
-    any time; its ``choice`` is −1 and its ``margin`` NaN. Of its conditions, whole numbers are −1 and others
-    NaN, and its epochs are absent.
+    Scores: as :class:`Choice`. A catch trial is correct if no choice output comes closer to ``high`` than to
+    rest at any time; its ``choice`` is −1 and its ``margin`` NaN. Of its conditions, whole numbers are −1 and
+    others NaN, and its epochs are absent.
 
     Source: Song, Yang and Wang (2016) PLoS Computational Biology 12:e1004792.
     """
@@ -131,9 +131,11 @@ class Discrimination(Choice):
         }
         conditions = {name: jnp.where(catch, absent[name], value) for name, value in plan.conditions.items()}
         throughout = self.timeline.box(0.0, end)[:, None]
+        held = plan.epochs | {"response": (jnp.inf, jnp.inf)}  # fixation, to beyond the end
+        nothing_shown = jnp.zeros_like(plan.inputs[:, int(self.fixation_input) :])
         return Plan(
-            inputs=jnp.where(catch, 0.0, plan.inputs),
-            targets=jnp.where(catch, self.rest, plan.targets),
+            inputs=jnp.where(catch, self.with_fixation(nothing_shown, held), plan.inputs),
+            targets=jnp.where(catch, self.answer(held, jnp.zeros((), jnp.int32))[0], plan.targets),
             mask=jnp.where(catch, throughout, plan.mask),
             epochs=epochs,
             conditions=conditions | {"catch": catch},
@@ -150,8 +152,10 @@ class Discrimination(Choice):
         if self.catch == 0:
             return scores
         catch, valid = trial.conditions["catch"], trial.valid[:, None]
-        level = jnp.abs(outputs) if self.report == "signed" else jnp.asarray(outputs)
-        silent = jnp.all((level < (self.rest + self.high) / 2) | ~valid)  # False where a level is NaN
+        answers = jnp.asarray(outputs)[:, int(self.fixation_output) :]
+        level = jnp.abs(answers) if self.report == "signed" else answers
+        silent = jnp.all((level < (self.rest + self.high) / 2) | ~valid)
+        silent = silent & jnp.all(jnp.isfinite(outputs) | ~valid)
         return {
             "correct": jnp.where(catch, silent, scores["correct"]),
             "choice": jnp.where(catch, -1, scores["choice"]),

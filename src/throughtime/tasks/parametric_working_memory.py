@@ -196,7 +196,8 @@ class ParametricWorkingMemory(Discrimination):
         )
         targets, mask = self.answer(epochs, first_higher)
         if self.graded:
-            targets = targets * jnp.abs(f2 - f1) / span
+            choice = jnp.arange(targets.shape[1]) == targets.shape[1] - 1  # behind fixation, if there is one
+            targets = targets * jnp.where(choice, jnp.abs(f2 - f1) / span, 1.0)
         conditions = {
             "f1": f1,
             "f2": f2,

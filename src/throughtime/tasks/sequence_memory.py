@@ -180,8 +180,10 @@ class SequenceMemory(Task):
         )
 
     @property
-    def hardest(self) -> Hardest:
-        """How many items there are."""
+    def hardest(self) -> Hardest | None:
+        """How many items there are; named sequences are what they are."""
+        if self._named:
+            return None
         return Hardest("num_items", (1, 2, 3, 4, 5), "items")
 
     def plan(self, draw: Draw) -> Plan:

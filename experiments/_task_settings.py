@@ -31,7 +31,7 @@ class Recipe:
     Attributes:
         num_units, dynamics, recurrent, noise: of the circuit; more: further fields of it.
         settings: of ``train``, in place of those of :data:`COMMON`.
-        shaping: stages of the hardest parameter; those below the task's own value are used.
+        shaping: stages of one field; those below the task's own value are used.
     """
 
     num_units: int = 128
@@ -65,6 +65,13 @@ DEPARTURES: dict[str, Recipe] = {
         VANILLA,
         settings={"objective": SYMBOLS, "num_updates": 4000},
         shaping=Shaping("blank", (1, 5, 10, 20), until=Criterion("symbol_accuracy", at_least=0.95)),
+    ),
+    # Comparing eight directions is learned from two on; the same units hold both items by themselves.
+    "dual-delayed-match": dataclasses.replace(
+        INTEGRATING,
+        dynamics=Leaky(activation="relu", form="rate"),
+        settings={"num_updates": 5000},
+        shaping=Shaping("num_directions", (2, 4), until=Criterion("correct", at_least=0.9)),
     ),
     # Targets that change within a bin, met to within 1 %, leave no room for a unit's own memory or noise.
     "flip-flop": dataclasses.replace(VANILLA, recurrent=Dense(), settings={"num_updates": 6000}),
@@ -108,9 +115,10 @@ BEYOND = (200.0, 300.0, 400.0, 600.0, 900.0, 1200.0, 1400.0, 1700.0, 2000.0)
 LATER = (1000.0, 3000.0, 5000.0, 7000.0, 9000.0)
 
 
-def low_rank(rank: int) -> dict[str, Any]:
+def low_rank(rank: int, **settings: Any) -> dict[str, Any]:
     """Recurrent weights of a rank, from independent factors, trained for the whole budget."""
-    return {"recurrent": LowRank(rank=rank), "settings": {**WHOLE_BUDGET, "learning_rate": 5e-3}}
+    settings = {**WHOLE_BUDGET, "learning_rate": 5e-3, **settings}
+    return {"recurrent": LowRank(rank=rank), "settings": settings}
 
 
 PROBES: dict[str, Probe] = {
@@ -119,10 +127,24 @@ PROBES: dict[str, Probe] = {
     # Few dimensions are enough.
     "perceptual-decision-rank-1": Probe("perceptual-decision", recipe=low_rank(1)),
     "contextual-integration-rank-1": Probe("contextual-integration", recipe=low_rank(1)),
-    "delayed-match-to-sample-rank-2": Probe("delayed-match-to-sample", recipe=low_rank(2)),
-    "parametric-working-memory-rank-2": Probe("parametric-working-memory", recipe=low_rank(2)),
+    "delayed-match-to-sample-rank-2": Probe(
+        "delayed-match-to-sample",
+        recipe=low_rank(
+            2,
+            num_updates=3000,
+            curriculum=Shaping("delay", (200.0, 500.0, 1000.0), until=Criterion("correct", at_least=0.9)),
+        ),
+    ),
+    "parametric-working-memory-rank-2": Probe(
+        "parametric-working-memory",
+        recipe=low_rank(
+            2,
+            num_updates=3000,
+            curriculum=Shaping("delay", (500.0, 1500.0), until=Criterion("correct", at_least=0.9)),
+        ),
+    ),
     # Cues outside the range of training.
-    "cue-set-go-rank-2": Probe("cue-set-go", test={"interval": BEYOND}, recipe=low_rank(2)),
+    "cue-set-go-rank-2": Probe("cue-set-go", test={"interval": BEYOND}, recipe=low_rank(2, num_updates=3000)),
     "cue-set-go-beyond": Probe("cue-set-go", test={"interval": BEYOND}, recipe={"settings": WHOLE_BUDGET}),
     # A perturbation on the way to the peak.
     "delayed-pulse-perturbed": Probe("delayed-pulse", test={"perturbation": 0.5}),

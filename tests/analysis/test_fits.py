@@ -41,6 +41,15 @@ CONTEXTUAL = SimpleNamespace(fit="contextual", variables=tuple(zip(STIMULI, STIM
 CHRONOMETRIC = SimpleNamespace(
     fit="chronometric", variables=(("stimulus", "coherence"), ("reaction_time", "reaction_time"))
 )
+SCALING = SimpleNamespace(
+    fit="temporal_scaling",
+    variables=(("speed", "speed"), ("scale", "scale"), *((f"peak_{k}", f"peak_{k}_time") for k in (1, 2, 3))),
+)
+BEATS = ("asynchrony", "produced", "squared_error", "successive_error")
+SYNCHRONIZATION = SimpleNamespace(
+    fit="synchronization",
+    variables=(("period", "target_period"), *zip(BEATS, BEATS, strict=True)),
+)
 RNG = np.random.default_rng(0)
 N = 512
 INTERVAL = RNG.uniform(400, 1400, N)
@@ -51,6 +60,21 @@ CASES = {
         TIMING_BY,
         {"produced_interval": 0.7 * INTERVAL},
         {"target_interval": INTERVAL, "prior": np.arange(N) % 3},
+    ),
+    "synchronization": (
+        SYNCHRONIZATION,
+        {
+            "asynchrony": COHERENCE,
+            "produced": 0.9 * INTERVAL,
+            "squared_error": 0.01 + COHERENCE**2,
+            "successive_error": 0.005 + COHERENCE**3,
+        },
+        {"target_period": INTERVAL},
+    ),
+    "temporal_scaling": (
+        SCALING,
+        {"scale": INTERVAL / 900, **{f"peak_{k}_time": k * INTERVAL / 4 for k in (1, 2, 3)}},
+        {"speed": np.arange(N) % 3 + 1},
     ),
     "accuracy": (ACCURACY, {"correct": INTERVAL < 900}, {"delay": INTERVAL}),
     "circular_error": (CIRCULAR, {"error": COHERENCE}, {"delay": INTERVAL}),

@@ -120,6 +120,26 @@ def discriminated(kind):
     return analysis.psychometric_by(first, choice, group, num_resamples=0)
 
 
+def beating():
+    """Beats 10 ms early whose intervals have an SD of 4 % of the period."""
+    rng, shape = np.random.default_rng(0), (3, 96)
+    period = xr.DataArray(rng.choice([125.0, 250.0, 500.0], shape), dims=("seed", "trial"))
+    late = period.copy(data=rng.standard_normal(shape) - 10)
+    square = 0.04**2 * (1 + 0 * period)
+    return analysis.synchronization(period, late, 1.01 * period, square + 1e-4, 1e-4 - 0.4 * square)
+
+
+def played():
+    """A pattern that is scaled by a circuit with a Weber fraction."""
+    rng, shape = np.random.default_rng(0), (3, 96)
+    speed = xr.DataArray(rng.choice([0.5, 1.0, 2.0], shape), dims=("seed", "trial"))
+    peaks = {
+        f"peak_{k + 1}": at / speed * (1 + 0.03 * rng.standard_normal(shape))
+        for k, at in enumerate((300.0, 700.0, 1100.0, 1800.0))
+    }
+    return analysis.temporal_scaling(speed, (1 + 0.03 * rng.standard_normal(shape)) / speed, **peaks)
+
+
 PANELS = {
     "loss": lambda ax: plotting.learning_curve(TIMING["training"].to_dataset(), ax),
     "score": lambda ax: plotting.learning_curve(
@@ -140,6 +160,9 @@ PANELS = {
     "psychometric by": lambda ax: plotting.psychometric_by(discriminated("psychometric_by"), ax),
     "contextual": lambda ax: plotting.contextual(discriminated("contextual"), ax),
     "chronometric": lambda ax: plotting.chronometric(discriminated("chronometric"), ax),
+    "synchronization": lambda ax: plotting.synchronization(beating(), ax),
+    "temporal scaling": lambda ax: plotting.temporal_scaling(played(), ax),
+    "peak variability": lambda ax: plotting.peak_variability(played(), ax),
     "fractional loss": lambda ax: plotting.fractional_loss(lost(), ax),
     "serial position": lambda ax: plotting.serial_position(remembered(), ax),
     "angles": lambda ax: plotting.circular_error(circular(), ax),

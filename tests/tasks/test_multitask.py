@@ -140,6 +140,8 @@ def test_harder_moves_every_task_along_its_own_values():
             {"tasks": (MIXTURE,)},
             "tasks[0]: Multitask has a condition 'task' already; mix the tasks themselves.",
         ),
+        ({"tasks": 5}, "tasks 5: expected a tuple of tasks."),
+        ({"tasks": TASKS, "weights": 2.0}, "weights 2: expected one for each of 3 tasks, as a tuple."),
         ({"tasks": TASKS, "weights": (1.0,)}, "weights (1,): expected one for each of 3 tasks."),
         ({"tasks": TASKS, "weights": (1.0, 0.0, 1.0)}, "weights (1, 0, 1): a task that is never drawn"),
         (

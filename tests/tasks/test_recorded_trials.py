@@ -381,3 +381,26 @@ def test_refusals_of_changes():
         TASK.split(held_out=0.01)
     with pytest.raises(ValueError, match=r"bank 3: expected a bank of trials; use tasks.from_arrays"):
         RecordedTrials(bank=3)
+
+
+@pytest.mark.parametrize("step", [16.7, 0.1, 1000 / 30])
+def test_a_trial_has_as_many_valid_samples_as_were_recorded(step):
+    """However the bin is rounded in 32 bits."""
+    lengths = list(range(1, 41))
+    arrays = [RNG.normal(size=(length, 1)) for length in lengths]
+    trials = drawn(from_arrays(arrays, arrays, dt=step), 256)
+    expected = np.array(lengths)[trials.conditions["recording"]]
+    np.testing.assert_array_equal(trials.valid.sum(1), expected)
+
+
+def test_an_epoch_may_end_with_a_trial_whose_bin_was_read_off_a_time_axis():
+    time = np.arange(30) * (1000 / 30)
+    array = xr.DataArray(RNG.normal(size=(2, 30)), dims=("trial", "time"), coords={"time": time})
+    task = from_arrays(array, array, epochs={"go": (900.0, 1000.0)})
+    trials = drawn(task, 2)
+    assert (trials.epochs["go"][1] <= trials.epochs["trial"][1] * (1 + 1e-6)).all()
+
+
+def test_whole_numbers_beyond_32_bits_are_refused():
+    with pytest.raises(ValueError, match="subject has whole numbers beyond 32 bits"):
+        from_arrays(INPUTS, TARGETS, dt=20.0, conditions={"subject": np.arange(5) + 2**40})

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from throughtime.analysis._repetition import repetition
     from throughtime.analysis._scaling_index import scaling_index
     from throughtime.analysis._serial_position import serial_position
+    from throughtime.analysis._synchronization import synchronization
+    from throughtime.analysis._temporal_scaling import temporal_scaling
     from throughtime.analysis._timing import timing
     from throughtime.analysis._timing_by import timing_by
 
@@ -60,6 +62,8 @@ _MEMBERS = {
     "repetition": "_repetition",
     "scaling_index": "_scaling_index",
     "serial_position": "_serial_position",
+    "synchronization": "_synchronization",
+    "temporal_scaling": "_temporal_scaling",
     "timing": "_timing",
     "timing_by": "_timing_by",
     "warp": "_align",
@@ -88,6 +92,8 @@ __all__ = [
     "repetition",
     "scaling_index",
     "serial_position",
+    "synchronization",
+    "temporal_scaling",
     "timing",
     "timing_by",
     "warp",

@@ -18,6 +18,8 @@ from throughtime.analysis.arrays import psychometric as _psychometric
 from throughtime.analysis.arrays import psychometric_by as _psychometric_by
 from throughtime.analysis.arrays import repetition as _repetition
 from throughtime.analysis.arrays import serial_position as _serial_position
+from throughtime.analysis.arrays import synchronization as _synchronization
+from throughtime.analysis.arrays import temporal_scaling as _temporal_scaling
 from throughtime.analysis.arrays import timing as _timing
 from throughtime.analysis.arrays import timing_by as _timing_by
 from throughtime.analysis.arrays.levels import NUM_BINS, bin_edges
@@ -173,6 +175,31 @@ def _fit_fractional_loss(level: np.ndarray, excess: np.ndarray, reference: np.nd
     return {"fractional_loss": result.fractional_loss, "worst": result.worst}
 
 
+def _fit_synchronization(
+    period: np.ndarray,
+    asynchrony: np.ndarray,
+    produced: np.ndarray,
+    squared_error: np.ndarray,
+    successive_error: np.ndarray,
+) -> dict[str, float]:
+    use = np.isfinite(period) & (period > 0)
+    rows = (asynchrony[use], produced[use], squared_error[use], successive_error[use])
+    result = _synchronization.estimate(period[use], *rows, _edges(period[use]))
+    names = (
+        "asynchrony", "asynchrony_slope", "slope", "sd_intercept", "sd_slope", "cv", "lag_one",
+        "fraction_missing",
+    )  # fmt: skip
+    return {name: float(getattr(result, name)) for name in names}
+
+
+def _fit_temporal_scaling(speed: np.ndarray, scale: np.ndarray, **peaks: np.ndarray) -> dict[str, float]:
+    times = np.stack([peaks[name] for name in sorted(peaks, key=_rank)], axis=1)
+    use = np.isfinite(speed) & (speed > 0)
+    result = _temporal_scaling.estimate(speed[use], scale[use], times[use])
+    names = ("slope", "worst_error", "weber_slope", "cv", "cv_slope", "fraction_missing")
+    return {name: float(getattr(result, name)) for name in names}
+
+
 def _accepts(arguments: tuple[str, ...], declared: Mapping[str, str]) -> bool:
     """Whether these are the arguments, a row counted from 1 without gaps."""
     fixed = {name for name in arguments if not name.endswith("*")}
@@ -190,6 +217,11 @@ def _edges(values: np.ndarray) -> np.ndarray:
 FITS: dict[str, tuple[Callable[..., dict[str, float]], tuple[str, ...]]] = {
     "timing": (_fit_timing, ("interval", "produced")),
     "timing_by": (_fit_timing_by, ("interval", "produced", "group")),
+    "synchronization": (
+        _fit_synchronization,
+        ("period", "asynchrony", "produced", "squared_error", "successive_error"),
+    ),
+    "temporal_scaling": (_fit_temporal_scaling, ("speed", "scale", "peak_*")),
     "accuracy": (_fit_accuracy, ("level", "correct")),
     "circular_error": (_fit_circular_error, ("level", "error")),
     "fractional_loss": (_fit_fractional_loss, ("level", "excess", "reference")),
@@ -214,34 +246,39 @@ def fit(signature: Signature, scores: Mapping[str, Any], conditions: Mapping[str
     produced, every choice the same, a diverged run) is NaN, never an exception: training goes on. The
     functions of :mod:`throughtime.analysis` refuse such data instead.
 
-    ===================  ============================  ==================================================
-    ``fit``              arguments                     parameters
-    ===================  ============================  ==================================================
-    ``timing``           interval, produced (ms)       slope, intercept, indifference, bias, variance, rmse,
-                                                       weber_fraction, sd_intercept, sd_slope, beta,
-                                                       fraction_missing
-    ``timing_by``        interval, produced (ms),      slope (within groups), lowest_slope, highest_slope,
-                         group                         shared_difference (ms), inside, fraction_missing
-    ``accuracy``         level, correct                overall, worst (level)
-    ``circular_error``   level, error (rad)            slope and intercept of the variance (rad²), sd,
-                                                       bias (rad), fraction_missing
-    ``fractional_loss``  level, excess, reference      fractional_loss, worst (level)
-    ``psychometric``     stimulus, choice (0 or 1)     mu, sigma, guess, lapse
-    ``psychometric_by``  stimulus, choice, group       lowest_sigma, highest_sigma, gain (of the last group),
-                                                       optimality
-    ``contextual``       first, second, context (0 or  relevant and irrelevant (slopes), ratio, worst_ratio
-                         1), choice                    (of a context)
-    ``chronometric``     stimulus, reaction_time (ms)  slope (ms a doubling), intercept and mean (ms),
-                                                       fraction_missing
-    ``category``         distance, same, choice        category_effect, distance_effect
-    ``detection``        level, targets, hits, lures,  hit_rate, false_alarm_rate, d_prime, bias,
-                         false_alarms (counts)         worst_d_prime (level)
-    ``repetition``       matches, hits, repeated,      hit_rate, repeated_rate, new_rate, repetition_effect,
-                         repeated_false_alarms, new,   repeated_d_prime, new_d_prime
-                         new_false_alarms (counts)
-    ``serial_position``  length, item_1, item_2, …    overall, worst (rank), primacy, recency
-                         (correct)
-    ===================  ============================  ==================================================
+    ====================  ============================  ==================================================
+    ``fit``               arguments                     parameters
+    ====================  ============================  ==================================================
+    ``timing``            interval, produced (ms)       slope, intercept, indifference, bias, variance, rmse,
+                                                        weber_fraction, sd_intercept, sd_slope, beta,
+                                                        fraction_missing
+    ``timing_by``         interval, produced (ms),      slope (within groups), lowest_slope, highest_slope,
+                          group                         shared_difference (ms), inside, fraction_missing
+    ``synchronization``   period, asynchrony, produced  asynchrony (ms), asynchrony_slope, slope,
+                          (ms), squared_error,          sd_intercept (ms), sd_slope, cv, lag_one,
+                          successive_error              fraction_missing
+    ``temporal_scaling``  speed, scale, peak_1,         slope, worst_error, weber_slope, cv, cv_slope,
+                          peak_2, … (ms)                fraction_missing
+    ``accuracy``          level, correct                overall, worst (level)
+    ``circular_error``    level, error (rad)            slope and intercept of the variance (rad²), sd,
+                                                        bias (rad), fraction_missing
+    ``fractional_loss``   level, excess, reference      fractional_loss, worst (level)
+    ``psychometric``      stimulus, choice (0 or 1)     mu, sigma, guess, lapse
+    ``psychometric_by``   stimulus, choice, group       lowest_sigma, highest_sigma, gain (of the last group),
+                                                        optimality
+    ``contextual``        first, second, context (0 or  relevant and irrelevant (slopes), ratio, worst_ratio
+                          1), choice                    (of a context)
+    ``chronometric``      stimulus, reaction_time (ms)  slope (ms a doubling), intercept and mean (ms),
+                                                        fraction_missing
+    ``category``          distance, same, choice        category_effect, distance_effect
+    ``detection``         level, targets, hits, lures,  hit_rate, false_alarm_rate, d_prime, bias,
+                          false_alarms (counts)         worst_d_prime (level)
+    ``repetition``        matches, hits, repeated,      hit_rate, repeated_rate, new_rate, repetition_effect,
+                          repeated_false_alarms, new,   repeated_d_prime, new_d_prime
+                          new_false_alarms (counts)
+    ``serial_position``   length, item_1, item_2, …     overall, worst (rank), primacy, recency
+                          (correct)
+    ====================  ============================  ==================================================
 
     Args:
         signature: with ``fit`` and ``variables``.

@@ -6,6 +6,7 @@ without noise at dt and at dt/2. The results are cached, so that all checks of o
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 
 import jax
@@ -208,8 +209,21 @@ def declarations(task: Task) -> None:
             require(wanted.measure in task.signature.parameters, f"criterion on unknown {wanted.measure!r}")
 
 
+def harder(task: Task) -> None:
+    """12. Every value of the hardest parameter gives a task with the same channels."""
+    if task.hardest is None:
+        return
+    made = [dataclasses.replace(task, **{task.hardest.field: value}) for value in task.hardest.values]
+    for other, value in zip(made, task.hardest.values, strict=True):
+        for names in ("input_names", "output_names", "dt"):
+            require(
+                getattr(other, names) == getattr(task, names),
+                f"hardest: {task.hardest.field} {value!r} gives other {names}",
+            )
+
+
 def round_trip(task: Task) -> None:
-    """12. Written as JSON and read back, the task is equal, and so is its hash."""
+    """13. Written as JSON and read back, the task is equal, and so is its hash."""
     again = config.decode(config.encode(task))
     require(again == task, f"read back: {again}, expected {task}")
     require(hash(again) == hash(task), "read back, the task has another hash")
@@ -220,6 +234,7 @@ def round_trip(task: Task) -> None:
 
 
 BATTERY: tuple[Callable[..., None], ...] = (
-    shapes, bins, repeats, masks, ideal, silent, epochs, conditions, late, traces, declarations, round_trip,
+    shapes, bins, repeats, masks, ideal, silent, epochs, conditions, late, traces, declarations, harder,
+    round_trip,
 )  # fmt: skip
-CONSTRUCTOR_BATTERY: tuple[Callable[..., None], ...] = (shapes, ideal, silent, round_trip)
+CONSTRUCTOR_BATTERY: tuple[Callable[..., None], ...] = (shapes, ideal, silent, harder, round_trip)

@@ -16,6 +16,7 @@ from throughtime.plotting.lags import cost_by_steps, score_by_lag
 from throughtime.plotting.losses import fractional_loss
 from throughtime.plotting.matching import category, detection, repetition
 from throughtime.plotting.priors import timing_by
+from throughtime.plotting.rhythm import peak_variability, synchronization, temporal_scaling
 from throughtime.plotting.sequences import serial_position
 from throughtime.plotting.training import learning_curve
 from throughtime.plotting.trials import sorted_rates, state_space, trial
@@ -32,6 +33,8 @@ SIGNATURES = {
     "psychometric_by": psychometric_by,
     "repetition": repetition,
     "serial_position": serial_position,
+    "synchronization": synchronization,
+    "temporal_scaling": temporal_scaling,
     "timing": produced_interval,
     "timing_by": timing_by,
 }
@@ -53,6 +56,7 @@ __all__ = [
     "learning_curve",
     "learning_curves",
     "marks",
+    "peak_variability",
     "produced_interval",
     "psychometric",
     "psychometric_by",
@@ -64,6 +68,8 @@ __all__ = [
     "sorted_rates",
     "state_space",
     "style",
+    "synchronization",
+    "temporal_scaling",
     "timing_by",
     "timing_variability",
     "trial",

@@ -151,7 +151,9 @@ AXES: dict[str, tuple[str, ...]] = {
     "output_feedback": ("unit", "output"),
 }
 
-MILLISECOND_ENDINGS = ("interval", "delay", "duration", "period", "wait", "gap", "time", "onset", "offset")
+MILLISECOND_ENDINGS = (
+    "interval", "delay", "duration", "period", "wait", "gap", "time", "onset", "offset", "asynchrony",
+)  # fmt: skip
 RADIAN_ENDINGS = ("angle", "angular_error")
 
 

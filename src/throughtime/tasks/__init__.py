@@ -67,7 +67,11 @@ from throughtime.tasks.shaping import Shaping as Shaping
 from throughtime.tasks.signature import Signature as Signature
 from throughtime.tasks.sine_generation import SineGeneration as SineGeneration
 from throughtime.tasks.slotted import Slotted as Slotted
+from throughtime.tasks.synchronization_continuation import (
+    SynchronizationContinuation as SynchronizationContinuation,
+)
 from throughtime.tasks.tabulated import Tabulated as Tabulated
+from throughtime.tasks.temporal_pattern import TemporalPattern as TemporalPattern
 from throughtime.tasks.timeline import Timeline as Timeline
 from throughtime.tasks.timing import Timing as Timing
 from throughtime.tasks.yang_tasks import YangTasks as YangTasks

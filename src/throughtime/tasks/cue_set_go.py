@@ -118,8 +118,10 @@ class CueSetGo(Timing):
         return durations.bounds(self.wait)[1] + OVERSHOOT * durations.bounds(self.interval)[1]
 
     @property
-    def hardest(self) -> Hardest:
-        """How wide the range of intervals is."""
+    def hardest(self) -> Hardest | None:
+        """How wide the range of intervals is; nothing where the end of the trial is fixed."""
+        if self.trial_end is not None:
+            return None
         return Hardest("interval", (Uniform(700.0, 1100.0), Uniform(400.0, 1400.0), Uniform(400.0, 2800.0)))
 
     @property

@@ -12,6 +12,7 @@ from throughtime.tasks.base import Plan
 from throughtime.tasks.choice import Choice
 from throughtime.tasks.durations import Duration
 from throughtime.tasks.hardest import Hardest
+from throughtime.tasks.ring import NUM_RING, ring_names
 from throughtime.tasks.signature import Signature
 from throughtime.tasks.tuning import bump
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from jax import Array
 
     from throughtime.tasks.draw import Draw
-
-NUM_RING = 32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,8 +93,7 @@ class DelayedMatchToCategory(Choice):
     @property
     def input_names(self) -> tuple[str, ...]:
         """Names of the inputs."""
-        ring = (f"ring_{index:02d}" for index in range(NUM_RING))
-        return (*(("fixation",) if self.fixation_input else ()), *ring)
+        return (*(("fixation",) if self.fixation_input else ()), *ring_names("ring"))
 
     @property
     def signature(self) -> Signature:

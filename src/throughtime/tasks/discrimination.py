@@ -131,7 +131,8 @@ class Discrimination(Choice):
         }
         conditions = {name: jnp.where(catch, absent[name], value) for name, value in plan.conditions.items()}
         throughout = self.timeline.box(0.0, end)[:, None]
-        held = plan.epochs | {"response": (jnp.inf, jnp.inf)}  # fixation, to beyond the end
+        never = jnp.full((), jnp.inf, jnp.float32)
+        held = plan.epochs | {"response": (never, never)}  # fixation, to beyond the end
         nothing_shown = jnp.zeros_like(plan.inputs[:, int(self.fixation_input) :])
         return Plan(
             inputs=jnp.where(catch, self.with_fixation(nothing_shown, held), plan.inputs),

@@ -82,8 +82,9 @@ class MeasureWaitGo(Timing):
     reference: ClassVar[str] = (
         "Beiran, Meirhaeghe, Sohn, Jazayeri & Ostojic (2023) Neuron 111:739 (intervals, pulses, levels, "
         "margin and catch trials as in their public code, which draws each kind of catch trial on its own). "
-        "Departures: the ramp goes on to 1.2 times its range so that the threshold is crossed; the range of "
-        "delays and the time before Ready are ours."
+        "Departures: the ramp goes on to 1.2 times its range so that the threshold is crossed; Ready and "
+        "Measure share an input, which the circuits of their figures keep apart; the range of delays and the "
+        "time before Ready are ours."
     )
 
     @classmethod

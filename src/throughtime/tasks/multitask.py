@@ -80,6 +80,8 @@ class Multitask(Task):
             tasks, weights = published.tasks, weights or published.weights
         elif not isinstance(tasks, list | tuple) or not all(isinstance(task, Task) for task in tasks):
             self.refuse("tasks", "expected a tuple of tasks")
+        if not isinstance(weights, list | tuple):
+            self.refuse("weights", f"expected one for each of {len(tasks)} tasks, as a tuple")
         for name in ("dt", "noise"):
             own = sorted({getattr(task, name) for task in tasks})
             given = getattr(self, name)

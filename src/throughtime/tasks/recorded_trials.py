@@ -213,7 +213,9 @@ class RecordedTrials(Task):
     def _plan(self, index: Array) -> Plan:
         row = self.bank.row(index)
         inputs, targets, mask = (jnp.repeat(each, self.factor, axis=0) for each in row[:3])
-        end = row[3].astype(jnp.float32) * np.float32(self.bank.dt)
+        # Rounded as the starts of bins are, so that a trial ends where its last bin does.
+        ends = (np.arange(self.bank.num_steps + 1) * self.factor * self.dt).astype(np.float32)
+        end = jnp.asarray(ends)[row[3]]
         epochs = {"trial": (jnp.zeros((), jnp.float32), end)}
         for name, edges in zip(self.bank.epoch_names, row[4], strict=True):
             epochs[name] = edges[0], edges[1]

@@ -12,6 +12,8 @@ from throughtime.tasks.recorded_trials import RecordedTrials
 from throughtime.tasks.series import TRIAL, Series, refuse, series
 
 MASK, CONDITIONS, EPOCHS = "mask", "conditions", "epochs"
+ROUNDING = 1e-5
+"""By which an epoch may seem to end after its trial, relative: a bin read off a time axis is rounded."""
 
 
 def from_arrays(
@@ -144,6 +146,11 @@ def _condition(name: str, values: Any, num_trials: int) -> np.ndarray:
         refuse(CONDITIONS, f"{name} has values of {array.dtype}; pass numbers, truth values or texts")
     if array.dtype.kind == "b":
         return array
+    if array.dtype.kind != "f" and abs(array.astype(float)).max() > np.iinfo(np.int32).max:
+        refuse(
+            CONDITIONS,
+            f"{name} has whole numbers beyond 32 bits; pass smaller ones, such as places in a list",
+        )
     return array.astype(np.float32 if array.dtype.kind == "f" else np.int32)
 
 
@@ -163,7 +170,7 @@ def _epochs(epochs: Mapping[str, tuple[Any, Any]], ends: np.ndarray) -> np.ndarr
                 ) from error
         onset, offset = edges[:, place].T
         absent = np.isnan(onset) & np.isnan(offset)
-        within = (onset >= 0) & (onset <= offset) & (offset <= ends.astype(np.float32))
+        within = (onset >= 0) & (onset <= offset) & (offset <= ends * (1 + ROUNDING))
         if not (absent | within).all():
             trial = int(np.flatnonzero(~(absent | within))[0])
             refuse(
@@ -171,6 +178,7 @@ def _epochs(epochs: Mapping[str, tuple[Any, Any]], ends: np.ndarray) -> np.ndarr
                 f"{name} is {onset[trial]:g} to {offset[trial]:g} ms in trial {trial} of {ends[trial]:g} ms; "
                 "times count from the start of the trial",
             )
+    edges = np.minimum(edges, ends.astype(np.float32)[:, None, None])
     onsets = np.concatenate([np.zeros((len(ends), 1)), edges[..., 0]], axis=1)
     if (onsets < np.fmax.accumulate(onsets, axis=1)).any():
         refuse(EPOCHS, f"{', '.join(epochs)}: not in the order of their onsets; pass them in that order")

@@ -48,7 +48,7 @@ class Ring(Task):
     where it has no length; ``angular_error``, choice less target in [−π, π), NaN without a choice or where
     none is asked for; ``fixated``, mean fixation output above 0.5 until the go. A response is correct if it
     comes after fixation, lets it go (mean below 0.5) and has the right direction; where none is asked for,
-    fixation has to stay above 0.5.
+    the mean fixation output has to be above 0.5 in the response as well.
     """
 
     response: durations.Duration = 500.0

@@ -50,11 +50,11 @@ class SynchronizationContinuation(Task):
     ``num_continued`` (beats with and without a pulse), ``context``.
 
     Score, of the beats in the continuation: ``asynchrony``, their mean time less its target, negative when
-    early, ms; ``largest_asynchrony``, in units of T (0.5 if a beat is missing); ``period``, mean interval
+    early, ms; ``largest_error``, in units of T (0.5 if a beat is missing); ``period``, mean interval
     between them, ms; ``squared_error`` and ``successive_error``, mean square of the relative errors of the
     intervals and mean product of two successive ones, from which the fit has their SD and lag-1
     autocorrelation; ``lag_one``, this autocorrelation within the trial alone, which so few intervals draw
-    towards −1/number. Where there is not exactly one beat about each target all but the largest asynchrony
+    towards −1/number. Where there is not exactly one beat about each target all but the largest error
     are NaN. ``correct`` if there is, and every asynchrony is less than 10 % of T; criterion 90 % of trials.
     Signature: mean asynchrony and SD of the period against T.
 
@@ -93,10 +93,10 @@ class SynchronizationContinuation(Task):
     epoch_names: ClassVar[tuple[str, ...]] = ("trial", "wait", "synchronization", "continuation")
     condition_names: ClassVar[tuple[str, ...]] = ("target_period", "num_paced", "num_continued", "context")
     reference: ClassVar[str] = (
-        "Zemlianova, Bose & Rinzel (2024) A recurrent neural network for rhythmic timing, bioRxiv (seven tempi "
-        "of 2 to 8 Hz; wait, onset and size of the context as in a public implementation, where pulses last "
-        "10 ms, come for 1 s and are continued for another). Departures: numbers of beats, the longer pulses, "
-        "a sine as the target (there a raised cosine), score and criterion are ours."
+        "Zemlianova, Bose & Rinzel (2024) A recurrent neural network for rhythmic timing, bioRxiv (seven "
+        "tempi of 2 to 8 Hz; wait, onset and size of the context as in a public implementation, where pulses "
+        "last 10 ms, come for 1 s and are continued for another). Departures: numbers of beats, longer "
+        "pulses, a sine as the target (there a raised cosine), score and criterion are ours."
     )
 
     def check(self) -> None:
@@ -229,7 +229,7 @@ class SynchronizationContinuation(Task):
         }
         return {
             "correct": whole & (largest < TOLERANCE),
-            "largest_asynchrony": largest,
+            "largest_error": largest,
             **{name: jnp.where(whole, value, jnp.nan) for name, value in told.items()},
         }
 
@@ -242,5 +242,5 @@ def _beats(output: Array, valid: Array, centres: np.ndarray, dt: float) -> tuple
     last = jax.lax.cummax(jnp.where(rises, index, 0))
     before = jnp.concatenate([jnp.zeros_like(last[:1]), last[:-1]])
     slope = jnp.where(rises, output[1:] - output[:-1], 1)
-    moments = centres[:-1] - dt * jnp.where(rises, output[:-1], 0) / slope
+    moments = jnp.asarray(centres[:-1]) - dt * jnp.where(rises, output[:-1], 0) / slope
     return rises & (low > before), moments

@@ -8,6 +8,7 @@ reason.
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,6 +48,13 @@ COMMON: dict[str, Any] = {
     "num_updates": 2000, "batch_size": 64, "learning_rate": 1e-3, "clip": 1.0, "eval_every": 50,
 }  # fmt: skip
 
+
+def falling(rate: float, num_updates: int) -> tuple[float, ...]:
+    """Learning rates that fall from ``rate`` to a twentieth of it along half a cosine."""
+    fallen = (0.5 * (1 + math.cos(math.pi * update / num_updates)) for update in range(num_updates))
+    return tuple(round(rate * (0.05 + 0.95 * left), 9) for left in fallen)
+
+
 # A unit that forgets within 100 ms cannot hold a number over 2 s at first, and no gradient tells it to: units
 # that integrate (time constant 1 s, each onto itself, rectified) can.
 INTEGRATING = Recipe(
@@ -78,6 +86,17 @@ DEPARTURES: dict[str, Recipe] = {
     # Mean errors of 2 to 2.5 % are below what drive noise of 0.05 leaves.
     "interval-comparison": Recipe(noise=0.01, settings={"num_updates": 6000}),
     "interval-production": Recipe(noise=0.01, settings={"num_updates": 4000}),
+    # Twenty tasks in one circuit. With random weights and 0.05 of noise it stays at half of the trials right.
+    "multitask": dataclasses.replace(
+        INTEGRATING,
+        num_units=256,
+        dynamics=Leaky(activation="relu", form="rate"),
+        settings={
+            "num_updates": 16000,
+            "eval_every": 500,
+            "learning_rate": falling(1e-3, 16000),
+        },
+    ),
     # No gradient reaches over 3 s at first: integrating units, and delays that grow as performance does.
     "sequence-memory": dataclasses.replace(
         INTEGRATING,
@@ -156,6 +175,13 @@ PROBES: dict[str, Probe] = {
     # Regression to the mean of the prior, with little and with much noise.
     "ready-set-go-quiet": Probe("ready-set-go", recipe={"noise": 0.02, "settings": WHOLE_BUDGET}),
     "ready-set-go-noisy": Probe("ready-set-go", recipe={"noise": 0.3, "settings": WHOLE_BUDGET}),
+    # One sample of the interval or two, with much noise.
+    "one-two-go-noisy": Probe(
+        "one-two-three-go", "one_two_go", recipe={"noise": 0.3, "settings": WHOLE_BUDGET}
+    ),
+    "one-two-three-go-noisy": Probe("one-two-three-go", recipe={"noise": 0.3, "settings": WHOLE_BUDGET}),
+    # Speeds between those of training.
+    "temporal-pattern-between": Probe("temporal-pattern", test={"speed": (0.5, 0.7, 1.0, 1.4, 2.0)}),
     # Error against delay, beyond the delays of training.
     "delayed-match-to-sample-later": Probe("delayed-match-to-sample", test={"delay": LATER}),
     "delayed-response-later": Probe("delayed-response", test={"delay": LATER}),

@@ -28,7 +28,10 @@ GALLERY = True
 """Names of tasks stand where other figures have letters."""
 COLUMNS = 4
 FEWEST_LEVELS = 3
-MAY_BE_MISSING = ("produced", "reaction_time")
+MAY_BE_MISSING = (
+    "produced", "reaction_time", "asynchrony", "squared_error", "successive_error", "scale",
+    "peak_1", "peak_2", "peak_3", "peak_4", "peak_5",
+)  # fmt: skip
 """What a subject may fail to give; panels tell how often."""
 
 

@@ -11,7 +11,7 @@ import pytest
 from throughtime.analysis.fits import fit
 from throughtime.tasks import TemporalPattern
 
-TASK = TemporalPattern(noise=0.0)
+TASK = TemporalPattern(noise=0.0, wait=100.0)
 TRIALS = jax.tree.map(np.asarray, jax.jit(jax.vmap(TASK.trial))(jax.random.split(jax.random.key(0), 16)))
 SCORE = jax.jit(jax.vmap(TASK.score))
 SPEED = TRIALS.conditions["speed"]

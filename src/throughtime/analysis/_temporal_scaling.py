@@ -7,41 +7,40 @@ import xarray as xr
 
 from throughtime.analysis._named import Field, apply, pooled, trial_mask
 from throughtime.analysis.arrays import temporal_scaling as arrays
-from throughtime.analysis.arrays.levels import NUM_BINS, bin_edges
 
-_LEVEL, _PEAK = ("condition",), ("condition", "peak")
+_LEVEL, _PEAK = ("condition",), ("condition", "rank")
 _FIELDS = {
     "speed": Field(_LEVEL, "1", "speed"),
-    "target": Field(_LEVEL, "1", "target scale"),
-    "mean": Field(_LEVEL, "1", "scale"),
-    "sd": Field(_LEVEL, "1", "SD of scale"),
-    "error": Field(_LEVEL, "1", "relative error of the mean scale"),
-    "time": Field(_PEAK, "ms", "time of peak"),
-    "time_sd": Field(_PEAK, "ms", "SD of time of peak"),
-    "weber": Field(_LEVEL, "1", "slope of SD on time"),
-    "cvs": Field(_LEVEL, "1", "SD over mean time"),
+    "inverse": Field(_LEVEL, "1", "1 / speed"),
+    "mean_scale": Field(_LEVEL, "1", "scale"),
+    "scale_sd": Field(_LEVEL, "1", "SD of scale"),
+    "peak_time": Field(_PEAK, "ms", "time of peak"),
+    "peak_sd": Field(_PEAK, "ms", "SD of time of peak"),
+    "weber_slopes": Field(_LEVEL, "1", "slope of SD on time"),
+    "weber_intercepts": Field(_LEVEL, "ms", "SD extrapolated to time 0"),
+    "cvs": Field(_LEVEL, "1", "SD over time"),
     "num_trials": Field(_LEVEL, "1", "trials"),
     "missing": Field(_LEVEL, "1", "fraction without a scale"),
-    "slope": Field((), "1", "slope of scale on target scale"),
-    "intercept": Field((), "1", "scale extrapolated to target 0"),
+    "slope": Field((), "1", "slope of scale on 1 / speed"),
     "worst_error": Field((), "1", "largest relative error of a mean scale"),
     "weber_slope": Field((), "1", "mean slope of SD on time"),
-    "cv": Field((), "1", "mean SD over mean time"),
-    "cv_slope": Field((), "1", "change of SD over mean time as the speed doubles"),
+    "cv": Field((), "1", "mean SD over time"),
+    "cv_slope": Field((), "1", "change of SD over time as the speed doubles"),
     "fraction_missing": Field((), "1", "fraction of trials without a scale"),
     "fit_status": Field((), "1", "0 fitted, 1 too few trials with a scale"),
 }
-_COUNTED = ("speed", "target", "num_trials", "missing", "fraction_missing", "fit_status")
+_RENAMED = {"peak_time": "time", "peak_sd": "sd"}
+_COUNTED = ("speed", "inverse", "num_trials", "missing", "fraction_missing")
 
 
 def temporal_scaling(
     speed: xr.DataArray, scale: xr.DataArray, *, where: xr.DataArray | None = None, **peaks: xr.DataArray
 ) -> xr.Dataset:
-    """Scale of patterns against speed, and the precision of their peaks, seed by seed.
+    """Scale of patterns against 1/speed, and the precision of their peaks, seed by seed.
 
-    See :func:`throughtime.analysis.arrays.temporal_scaling.temporal_scaling`. Trials of trained and of
-    untrained speeds may be given together. A seed with fewer than 2 speeds at which 2 trials have a scale has
-    NaN in place of fits, with ``fit_status`` 1.
+    See :func:`throughtime.analysis.arrays.temporal_scaling.temporal_scaling`. Speeds are those of all seeds;
+    trials of trained and untrained ones may be given together. A seed without a speed at which 2 trials have
+    a scale has NaN in place of fits, with ``fit_status`` 1.
 
     Args:
         speed: (…, trial) asked for. scale: (…, trial), NaN where there was none.
@@ -49,9 +48,9 @@ def temporal_scaling(
         peaks: ``peak_1``, ``peak_2``, …, (…, trial): their times, ms; NaN where one could not be told.
 
     Returns:
-        Dataset: ``speed, target, mean, sd, error, weber, cvs, num_trials, missing`` (…, condition),
-        ``time, time_sd`` (…, condition, peak), ``slope, intercept, worst_error, weber_slope, cv, cv_slope,
-        fraction_missing, fit_status`` (…).
+        Dataset: ``peak_time, peak_sd`` (…, condition, rank), ``speed, inverse, mean_scale, scale_sd,
+        weber_slopes, weber_intercepts, cvs, num_trials, missing`` (…, condition), ``slope, worst_error,
+        weber_slope, cv, cv_slope, fraction_missing, fit_status`` (…).
 
     Raises:
         ValueError: as the array function, for all seeds together, and for peaks that are not ``peak_1`` and
@@ -72,21 +71,21 @@ def temporal_scaling(
     mask = trial_mask(where, speed)
     asked = pooled(speed, mask)
     arrays.temporal_scaling(asked, pooled(scale, mask), np.stack([pooled(row, mask) for row in rows], axis=1))
-    edges = bin_edges(asked, NUM_BINS)
+    speeds = np.unique(asked)
 
     def one(of: np.ndarray, made: np.ndarray, *each: np.ndarray) -> tuple[object, ...]:
         *times, use = each
         of, made = of[use].astype(float), made[use].astype(float)
-        values = arrays.estimate(
-            of, made, np.stack([row[use] for row in times], 1).astype(float), edges
-        )._asdict()
-        values["fit_status"] = int(arrays.num_answered(of, made, edges) < arrays.MIN_SPEEDS)
-        if values["fit_status"]:
+        columns = np.stack([row[use] for row in times], axis=1).astype(float)
+        values = arrays.estimate(of, made, columns, speeds)._asdict()
+        status = int(not arrays.answered(of, made))
+        if status:
             values = {
                 name: value if name in _COUNTED else np.full(np.shape(value), np.nan)
                 for name, value in values.items()
             }
-        return tuple(values[name] for name in _FIELDS)
+        values["fit_status"] = status
+        return tuple(values[_RENAMED.get(name, name)] for name in _FIELDS)
 
     return apply(
         one,

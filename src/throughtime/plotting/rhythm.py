@@ -122,5 +122,5 @@ def peak_variability(measured: xr.Dataset, ax: Axes) -> Axes:
     ax.set_ylabel(axis_label(measured["peak_sd"], "SD of the time"))
     ax.legend(frameon=False, loc="upper left", handlelength=1.0, borderaxespad=0.2)
     change = _spread(by_seed(measured["cv_slope"]).values, 3)
-    note(ax, f"SD / time at twice the speed {change}\n{number(measured)}", linespacing=1.3)
+    note(ax, f"ΔCV per doubling\n{change}\n{number(measured)}", linespacing=1.3)
     return ax

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
 import jax.numpy as jnp
@@ -11,6 +11,7 @@ import numpy as np
 from throughtime.tasks import durations
 from throughtime.tasks.base import Plan, Task
 from throughtime.tasks.criterion import Criterion
+from throughtime.tasks.durations import Duration, Uniform
 from throughtime.tasks.hardest import Hardest
 from throughtime.tasks.rescaled import Pattern, rescaled
 from throughtime.tasks.signature import Signature
@@ -76,7 +77,7 @@ class TemporalPattern(Task):
     """
 
     dt: float = 10.0
-    wait: durations.Duration = 100.0
+    wait: Duration = field(default=Uniform(100.0, 200.0))
     speed: tuple[float, ...] = (0.5, 1.0, 2.0)
     pattern_duration: float = 2000.0
     peak_sd: float = 60.0

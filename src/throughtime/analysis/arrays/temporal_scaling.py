@@ -7,44 +7,42 @@ from typing import NamedTuple
 import numpy as np
 
 from throughtime.analysis.arrays import checks
-from throughtime.analysis.arrays.levels import NUM_BINS, assign, bin_edges, level_means, level_sums
-from throughtime.analysis.arrays.regression import line
+from throughtime.analysis.arrays.levels import level_means, level_sums
+from throughtime.analysis.arrays.regression import Line, line
 
-MIN_SPEEDS, MIN_TRIALS = 2, 2
+MIN_TRIALS = 2
 
 
 class TemporalScaling(NamedTuple):
     """Patterns of ``P`` peaks at ``L`` speeds; 1 unless stated.
 
     Attributes:
-        speed: (L,) asked for. target: (L,) scale asked for, the mean of 1/speed.
-        mean, sd: (L,) mean and SD (n − 1) of the scale.
-        error: (L,) relative error of the mean scale.
-        time, time_sd: (L, P) mean and SD (n − 1) of the time of each peak, ms.
-        weber: (L,) slope of the SD of peak times on the mean time, least squares over peaks.
+        speed: (L,) asked for, increasing. inverse: (L,) scale asked for, 1/speed.
+        mean_scale, scale_sd: (L,) mean and SD (n − 1) of the scale.
+        time, sd: (L, P) mean and SD (n − 1) of the time of each peak, ms.
+        weber_slopes, weber_intercepts (ms): (L,) SD = a + wt over the peaks of a speed, least squares.
         cvs: (L,) mean over peaks of SD over mean time.
         num_trials: (L,) trials. missing: (L,) fraction without a scale.
-        slope, intercept: least squares of the scale on the one asked for, over trials.
-        worst_error: largest size of ``error`` over speeds.
-        weber_slope, cv: means of ``weber`` and ``cvs`` over speeds.
+        slope: of the scale on the one asked for, least squares over trials.
+        worst_error: largest relative error of a mean scale, over speeds.
+        weber_slope, cv: means of ``weber_slopes`` and ``cvs`` over speeds.
         cv_slope: change of ``cvs`` as the speed doubles, least squares over speeds; negative where faster
             patterns are more precise.
         fraction_missing: of all trials.
     """
 
     speed: np.ndarray
-    target: np.ndarray
-    mean: np.ndarray
-    sd: np.ndarray
-    error: np.ndarray
+    inverse: np.ndarray
+    mean_scale: np.ndarray
+    scale_sd: np.ndarray
     time: np.ndarray
-    time_sd: np.ndarray
-    weber: np.ndarray
+    sd: np.ndarray
+    weber_slopes: np.ndarray
+    weber_intercepts: np.ndarray
     cvs: np.ndarray
     num_trials: np.ndarray
     missing: np.ndarray
     slope: float
-    intercept: float
     worst_error: float
     weber_slope: float
     cv: float
@@ -53,28 +51,27 @@ class TemporalScaling(NamedTuple):
 
 
 def temporal_scaling(speed: np.ndarray, scale: np.ndarray, peaks: np.ndarray) -> TemporalScaling:
-    """Scale against speed, SD of peak times against time, and their ratio against speed.
+    """Scale against 1/speed, SD of peak times against time, and their ratio against speed.
 
-    The times of the peaks of one speed have an SD that grows in proportion to time where Weber's law holds;
-    ``weber`` is the factor without, ``cvs`` with an SD that is there at time 0 already. Where the speed
-    changes the factor (the Weber-speed effect; Hardy et al. 2018, Nature Communications), ``cv_slope`` is not
-    0.
+    Where Weber's law holds, the SD of the peaks of one speed grows in proportion to their time: w is that
+    slope, and the ratio of SD to time is the same number unless there is an SD at time 0 already. Where
+    faster patterns are more precise (the Weber-speed effect; Hardy et al. 2018, Nature Communications), both
+    fall with speed.
 
     Args:
-        speed: (trial,) speed asked for, in units of that of the pattern at scale 1.
-        scale: (trial,) scale of the pattern that was produced; NaN where there was none.
-        peaks: (trial, peak) times of its peaks, ms; NaN where one could not be told.
+        speed: (trial,) asked for, in units of that of the pattern at scale 1.
+        scale: (trial,) of the pattern that was produced; NaN where there was none.
+        peaks: (trial, peak) their times, ms; NaN where one could not be told.
 
     Raises:
-        ValueError: for fewer than 2 speeds, or fewer than 2 with 2 trials that have a scale, speeds that are
-            not finite and positive, infinite values, unequal lengths, peaks without a second axis.
+        ValueError: for no speed at which 2 trials have a scale, speeds that are not finite and positive,
+            infinite values, unequal lengths, peaks without a second axis.
 
     Example:
         >>> asked = np.repeat([0.5, 1.0], 2)
-        >>> off = np.tile([-0.1, 0.1], 2)
-        >>> made = (1 + off) / asked
+        >>> made = (1 + np.tile([-0.1, 0.1], 2)) / asked
         >>> found = temporal_scaling(asked, made, made[:, None] * np.array([100.0, 200.0]))
-        >>> round(found.slope, 6), found.time_sd.round(1).tolist(), found.weber.round(3).tolist()
+        >>> round(found.slope, 6), found.sd.round(1).tolist(), found.weber_slopes.round(3).tolist()
         (1.0, [[28.3, 56.6], [14.1, 28.3]], [0.141, 0.141])
     """
     speed = checks.vector("speed", checks.finite("speed", speed))
@@ -88,78 +85,74 @@ def temporal_scaling(speed: np.ndarray, scale: np.ndarray, peaks: np.ndarray) ->
             raise ValueError(f"{name}: {int(np.isinf(values).sum())} infinite values; mark missing ones NaN.")
     if speed.size and speed.min() <= 0:
         raise ValueError(f"speed: found {speed.min():g}; speeds are positive.")
-    edges = bin_edges(speed, NUM_BINS) if speed.size else np.empty(0)
-    answered = num_answered(speed, scale, edges)
-    if answered < MIN_SPEEDS:
+    if not answered(speed, scale):
         raise ValueError(
-            f"scale: {answered} speeds have {MIN_TRIALS} trials with a scale; a fit needs {MIN_SPEEDS}. "
-            "Train longer or evaluate more trials."
+            f"scale: no speed has {MIN_TRIALS} trials with a scale. Train longer or evaluate more trials."
         )
-    return estimate(speed, scale, times, edges)
+    return estimate(speed, scale, times)
 
 
-def num_answered(speed: np.ndarray, scale: np.ndarray, edges: np.ndarray) -> int:
-    """Number of levels with enough trials that have a scale."""
-    there = np.isfinite(scale)
-    return int((np.bincount(assign(speed[there], edges), minlength=1) >= MIN_TRIALS).sum())
+def answered(speed: np.ndarray, scale: np.ndarray) -> bool:
+    """Whether any speed has enough trials with a scale."""
+    counts = np.unique(speed[np.isfinite(scale)], return_counts=True)[1]
+    return bool((counts >= MIN_TRIALS).any())
 
 
-def estimate(speed: np.ndarray, scale: np.ndarray, peaks: np.ndarray, edges: np.ndarray) -> TemporalScaling:
-    """:func:`temporal_scaling` without its refusals: NaN where the data do not determine a number."""
-    levels, index = len(edges) + 1, assign(speed, edges)
+def estimate(
+    speed: np.ndarray, scale: np.ndarray, peaks: np.ndarray, speeds: np.ndarray | None = None
+) -> TemporalScaling:
+    """:func:`temporal_scaling` without its refusals: NaN where the data do not determine a number.
+
+    ``speeds`` are those to report, among them all that occur; by default those that occur.
+    """
+    speeds = np.unique(speed) if speeds is None else np.asarray(speeds)
+    index, levels = np.searchsorted(speeds, speed), len(speeds)
     num_trials = np.bincount(index, minlength=levels)
-    target = level_means(index, 1 / speed, levels)
-    centre = level_means(index, speed, levels)
     there = np.isfinite(scale)
-    mean, sd = _moments(index[there], scale[there], levels)
-    columns = [
-        _moments(index[use], column[use], levels)
-        for column, use in zip(peaks.T, np.isfinite(peaks.T), strict=True)
-    ]
-    time, time_sd = (np.stack(rows, axis=1) for rows in zip(*columns, strict=True))
+    mean_scale, scale_sd, scaled = _moments(index[there], scale[there], levels)
+    time, sd = np.full((2, levels, peaks.shape[1]), np.nan)
+    for place, column in enumerate(peaks.T):
+        use = np.isfinite(column)
+        time[:, place], sd[:, place], _ = _moments(index[use], column[use], levels)
 
-    weber = np.array([_slope(x, y) for x, y in zip(time, time_sd, strict=True)])
-    with np.errstate(divide="ignore", invalid="ignore"):
-        cvs = np.array([_mean(row) for row in time_sd / np.where(time > 0, time, np.nan)])
-        missing = 1 - np.bincount(index[there], minlength=levels) / np.where(
-            num_trials > 0, num_trials, np.nan
-        )
-        error = mean / target - 1
-    law = line(1 / speed[there], scale[there])
-    sizes = np.abs(error[np.isfinite(error)])
+    laws = [_law(x, y) for x, y in zip(time, sd, strict=True)]
+    ratios = sd / np.where(time > 0, time, np.nan)
+    cvs = np.array([_mean(row) for row in ratios])
+    weber_slopes = np.array([law.slope for law in laws])
+    errors = np.abs(mean_scale * speeds - 1)
     return TemporalScaling(
-        speed=centre,
-        target=target,
-        mean=mean,
-        sd=sd,
-        error=error,
+        speed=speeds,
+        inverse=1 / speeds,
+        mean_scale=mean_scale,
+        scale_sd=scale_sd,
         time=time,
-        time_sd=time_sd,
-        weber=weber,
+        sd=sd,
+        weber_slopes=weber_slopes,
+        weber_intercepts=np.array([law.intercept for law in laws]),
         cvs=cvs,
         num_trials=num_trials,
-        missing=missing,
-        slope=law.slope,
-        intercept=law.intercept,
-        worst_error=float(sizes.max()) if sizes.size else np.nan,
-        weber_slope=_mean(weber),
+        missing=1 - scaled / np.where(num_trials > 0, num_trials, np.nan),
+        slope=line(1 / speed[there], scale[there]).slope,
+        worst_error=float(np.nanmax(errors)) if np.isfinite(errors).any() else np.nan,
+        weber_slope=_mean(weber_slopes),
         cv=_mean(cvs),
-        cv_slope=_slope(np.log2(centre), cvs),
+        cv_slope=_law(np.log2(speeds), cvs).slope,
         fraction_missing=float(1 - there.mean()) if there.size else np.nan,
     )
 
 
-def _moments(index: np.ndarray, values: np.ndarray, levels: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and SD (n − 1) at each level."""
+def _moments(index: np.ndarray, values: np.ndarray, levels: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, SD (n − 1) and number of values at each level."""
     count = np.bincount(index, minlength=levels)
     mean = level_means(index, values, levels)
     squares = level_sums(index, (values - mean[index]) ** 2, levels)
-    return mean, np.sqrt(squares / np.where(count >= MIN_TRIALS, count - 1, np.nan))
+    return mean, np.sqrt(squares / np.where(count >= MIN_TRIALS, count - 1, np.nan)), count
 
 
-def _slope(x: np.ndarray, y: np.ndarray) -> float:
+def _law(x: np.ndarray, y: np.ndarray) -> Line:
+    """Least-squares line through the finite points."""
     use = np.isfinite(x) & np.isfinite(y)
-    return float(line(x[use], y[use]).slope)
+    return line(x[use], y[use])
 
 
 def _mean(values: np.ndarray) -> float:

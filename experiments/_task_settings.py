@@ -103,6 +103,10 @@ DEPARTURES: dict[str, Recipe] = {
         settings={"num_updates": 6000},
         shaping=Shaping("delay", (100.0, 400.0, 1000.0, 2000.0), until=Criterion("correct", at_least=0.8)),
     ),
+    # At 8 Hz a unit of 100 ms passes a fifth of what it gets.
+    "synchronization-continuation": Recipe(
+        dynamics=Leaky(tau=50.0), noise=0.02, settings={"num_updates": 4000}
+    ),
     "mimic-task": dataclasses.replace(VANILLA, settings={"learning_rate": 3e-3, "num_updates": 4000}),
     "adding-problem": dataclasses.replace(INTEGRATING, settings={"num_updates": 4000}),
 }

@@ -34,7 +34,7 @@ def test_make_is_the_class_with_its_fields():
 @pytest.mark.parametrize(
     ("arguments", "fields", "message"),
     [
-        (("cue-set",), {}, "unknown task 'cue-set'; did you mean 'cue-set-go'?"),
+        (("cue-set",), {}, "unknown task 'cue-set'; did you mean 'cue-set-go' or 'ready-set-go'?"),
         (("xyz",), {}, "unknown task 'xyz'; see throughtime list tasks."),
         (
             ("cue-set-go", "masse"),

@@ -42,7 +42,7 @@ FLOATS = {  # name -> units, long name; (task, condition, seed)
     "score": ("1", "fraction correct at the last evaluation"),
     "loss": ("1", "training loss at the end"),
     "measure": ("1", "measure of the first criterion on trials of the test stream"),
-    "seconds": ("s", "time of training a seed"),
+    "training_time": ("ms", "time of training a seed, the compilation shared"),
 }
 INTEGERS = {
     "num_updates": "updates made; -2 if not run",
@@ -129,7 +129,7 @@ class Record:
         }
         columns: dict[str, Any] = {name: training[name].values for name in INTEGERS}
         columns |= {"score": np.array(last["score"]), "loss": np.array(last["loss"])}
-        columns["seconds"] = np.full(len(cell.seeds), seconds / len(cell.seeds))
+        columns["training_time"] = np.full(len(cell.seeds), 1000 * seconds / len(cell.seeds))
         table = xr.Dataset({name: ("seed", value) for name, value in columns.items()})
         self.found[cell] = table.merge(behaviour(cell.tested, evaluation))
 
@@ -137,7 +137,9 @@ class Record:
         """Enter a ceiling: (option, seed) of the first measure, and whether all criteria hold."""
         measure = found["measure"].isel(parameter=0).drop_vars("parameter")
         self.found[cell] = (
-            xr.Dataset({"ceiling": measure, "ceiling_reached": found["reached"], "ceiling_seconds": seconds})
+            xr.Dataset(
+                {"ceiling": measure, "ceiling_reached": found["reached"], "ceiling_time": 1000 * seconds}
+            )
             .drop_vars(("option", "seed", "gain"))
             .rename(seed="draw")
         )
@@ -178,7 +180,7 @@ class Record:
             hashes.append(cell.identity)
             if cell.part == "ceiling":
                 ceiling[row], passed[row] = data["ceiling"].values, data["ceiling_reached"].values
-                took[row] = float(data["ceiling_seconds"])
+                took[row] = float(data["ceiling_time"])
                 continue
             for name, values in trained.items():
                 values[(*row, slice(len(cell.seeds)))] = data[name].values
@@ -236,7 +238,7 @@ class Record:
                         (*dims[:2], "option", "draw"), passed,
                         ONE | {"long_name": "whether all criteria hold; -2 if not run"},
                     ),
-                    "ceiling_seconds": (("task", "condition"), took, {"units": "s", "long_name": "time"}),
+                    "ceiling_time": (("task", "condition"), took, {"units": "ms", "long_name": "time"}),
                     "identity": (dims[:2], identity[1], ONE | PLACE),
                 },
                 shared
@@ -312,7 +314,7 @@ class Record:
             if place < 0 or hashes[place] != cell.identity:
                 continue
             if cell.part == "ceiling":
-                kept = ["ceiling", "ceiling_reached", "ceiling_seconds"]
+                kept = ["ceiling", "ceiling_reached", "ceiling_time"]
                 found[cell] = row[kept].reset_coords(drop=True).drop_vars(("option", "draw"))
             else:
                 here = {"seed": slice(len(cell.seeds))}
@@ -343,7 +345,8 @@ class Record:
             return f"ceiling by gain {np.array2string(best, precision=3)}, passes: {self.reached(cell)}"
         updates = data["criterion_update"].values.tolist()
         scores = np.array2string(data["score"].values, precision=3)
-        return f"criterion at {updates}, score {scores}, {float(data['seconds'].mean()):.1f} s a seed"
+        seconds = float(data["training_time"].mean()) / 1000
+        return f"criterion at {updates}, score {scores}, {seconds:.1f} s a seed"
 
     def measured(self) -> dict[str, list[Measured]]:
         """Task -> what was measured at each value of its hardest parameter."""
@@ -358,8 +361,9 @@ class Record:
             elif cell.part == "ceiling":
                 means = self.found[cell]["ceiling"].mean("draw").values
                 upwards = cell.task.criterion[0].at_least is not None
-                best = float(np.nanmax(means) if upwards else np.nanmin(means))
-                row[cell.index] = before._replace(ceiling=round(best, 4), untrained=self.reached(cell))
+                finite = means[np.isfinite(means)]
+                best = round(float(finite.max() if upwards else finite.min()), 4) if finite.size else None
+                row[cell.index] = before._replace(ceiling=best, untrained=self.reached(cell))
             else:
                 row[cell.index] = before._replace(trained=self.reached(cell))
         return {name: [row[index] for index in sorted(row)] for name, row in found.items()}

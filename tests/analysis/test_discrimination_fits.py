@@ -7,7 +7,7 @@ from scipy.special import ndtr
 
 from throughtime import analysis
 from throughtime.analysis.arrays.chronometric import chronometric
-from throughtime.analysis.arrays.contextual import contextual
+from throughtime.analysis.arrays.contextual import contextual, estimate
 from throughtime.analysis.arrays.psychometric_by import psychometric_by
 
 N = 6000
@@ -96,6 +96,12 @@ def test_choices_without_error_have_finite_slopes():
     np.testing.assert_array_equal(found.relevant_fraction, np.array([[0, 0, 0, 1, 1, 1]] * 2))
 
 
+def test_a_context_without_a_slope_leaves_no_worst_ratio():
+    choice = (FIRST > 0).astype(float)
+    found = estimate(FIRST, SECOND, CONTEXT, np.where(CONTEXT == 1, 1.0, choice), np.array([0.0]))
+    assert np.isnan([found.ratio, found.worst_ratio]).all()
+
+
 def test_a_subject_that_ignores_the_context_has_a_ratio_of_one_and_shuffled_trials_have_no_slope():
     rng = np.random.default_rng(8)
     both = contextual(FIRST, SECOND, CONTEXT, _in_context((0.3, 0.3), (0.3, 0.3), rng))
@@ -149,6 +155,10 @@ BIT = np.arange(8) % 2
             lambda: chronometric(COUNT, np.full(8, np.nan)),
             "reaction_time: responses at 0 strengths above 0; a slope needs 2. Train longer or evaluate more "
             "trials.",
+        ),
+        (
+            lambda: chronometric(COUNT, np.full(8, np.inf)),
+            "reaction_time: 8 infinite values; mark a missing response with NaN.",
         ),
     ],
 )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 import throughtime as tt
 from throughtime.analysis.fits import FITS
@@ -91,6 +92,15 @@ def test_what_is_read_is_what_was_measured(quick):
     names: dict = {}
     exec(text, names)
     assert names["MEASURED"] == {NAME: (first, second)}
+
+
+def test_a_ceiling_that_is_not_finite_is_none():
+    cell = study.cells(("ceiling",))[0]
+    nothing = {"ceiling": np.full((2, 2), np.nan), "ceiling_reached": np.zeros((2, 2), int)}
+    data = xr.Dataset({name: (("option", "draw"), values) for name, values in nothing.items()})
+    names: dict = {}
+    exec(recording.Record((cell,), {cell: data}).module(), names)
+    assert names["MEASURED"] == {cell.name: (tt.tasks.Measured(None, False, None),)}
 
 
 def test_another_declaration_is_measured_again(quick, monkeypatch):

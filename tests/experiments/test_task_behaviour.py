@@ -11,6 +11,7 @@ import xarray as xr
 import throughtime as tt
 from throughtime.results import labels
 
+MAY_BE_MISSING = ("produced", "reaction_time", "asynchrony", "squared_error", "successive_error")
 RECORD = Path(__file__).resolve().parents[2] / "evidence" / "tasks.nc"
 
 
@@ -34,7 +35,9 @@ def fitted(tree: xr.DataTree, name: str, fit: str) -> xr.Dataset:
     data = behaviour(tree, name)
     assert data.attrs["fit"] == fit
     arguments = {str(key): array for key, array in data.items() if array.dims == ("seed", "trial")}
-    use = np.isfinite(xr.concat([a for k, a in arguments.items() if k != "produced"], "all")).all("all")
+    use = np.isfinite(xr.concat([a for k, a in arguments.items() if k not in MAY_BE_MISSING], "all")).all(
+        "all"
+    )
     return getattr(tt.analysis, fit)(**arguments, where=use)
 
 
@@ -135,3 +138,39 @@ def test_a_repeated_item_is_no_match(tree):
     found = fitted(tree, "abba", "repetition")
     assert (found["hit_rate"] > 0.9).all()
     assert (abs(found["repetition_effect"]) < 0.1).all()
+
+
+def test_reaction_times_fall_with_coherence(tree):
+    found = fitted(tree, "perceptual-decision-reaction-time", "chronometric")
+    assert (found["upper"] < -20).all()  # ms per doubling
+    assert (found["fraction_missing"] < 0.1).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "least"), [("perceptual-decision-rank-1", 0.93), ("contextual-integration-rank-1", 0.92)]
+)
+def test_one_dimension_is_enough_to_decide(tree, name, least):
+    """The ideal observers are right in 0.96 and 0.97 of the trials."""
+    assert (tree[name].to_dataset()["measure"] > least).all()
+
+
+def test_the_first_and_the_last_item_are_remembered_best(tree):
+    found = fitted(tree, "sequence-memory", "serial_position")
+    assert (found["primacy"] > 0).all()
+    assert (found["recency"] > 0).all()
+
+
+def test_beats_go_on_at_the_tempo_they_had(tree):
+    found = fitted(tree, "synchronization-continuation", "synchronization")
+    assert (abs(found["slope"] - 1) < 0.02).all()
+    assert (abs(found["asynchrony"]) < 10).all()
+    assert (found["cv"] < 0.05).all()
+
+
+def test_patterns_scale_with_speed(tree):
+    found = fitted(tree, "temporal-pattern", "temporal_scaling")
+    assert (abs(found["slope"] - 1) < 0.05).all()
+
+
+def test_a_perturbation_of_ten_milliseconds_does_not_stop_a_timed_response(tree):
+    assert (tree["delayed-pulse-perturbed"].to_dataset()["measure"] > 0.9).all()

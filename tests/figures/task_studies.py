@@ -37,7 +37,9 @@ def trained(cell, num_trials: int) -> xr.Dataset:
     arguments = [argument for argument, _ in cell.task.signature.variables]
     updates = np.where(cell.index < 2, 100, -1) * np.ones(num_seeds, int)
     columns = {"num_updates": abs(updates), "criterion_update": updates, "status": (updates < 0).astype(int)}
-    columns |= {name: 0.5 + 0.1 * g.random(num_seeds) for name in ("score", "loss", "measure", "seconds")}
+    columns |= {
+        name: 0.5 + 0.1 * g.random(num_seeds) for name in ("score", "loss", "measure", "training_time")
+    }
     return xr.Dataset(
         {name: ("seed", values) for name, values in columns.items()}
         | {name: (("seed", "trial"), made[name].astype(np.float32), {"units": "1"}) for name in arguments}
@@ -51,7 +53,7 @@ def ceiling(cell) -> xr.Dataset:
         {
             "ceiling": (("option", "draw"), 0.5 + 0.4 * reached),
             "ceiling_reached": (("option", "draw"), reached),
-            "ceiling_seconds": 1.0,
+            "ceiling_time": 1.0,
         }
     )
 

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from tests.plotting import synthetic
 from throughtime import analysis, plotting
 from throughtime.plotting import marks, style
+from throughtime.plotting.behaviour import _error
 
 MEMORY, TIMING = synthetic.working_memory(3, 48, 12), synthetic.timing(3, 96, 12)
 
@@ -261,6 +262,12 @@ def test_epochs_are_shaded_in_the_order_of_their_onsets(ax):
     plotting.trial(one.isel(epoch=[3, 1, 5, 2, 4, 0]), ax)
     shaded = sorted(patch.get_x() for patch in ax.patches)
     np.testing.assert_allclose(shaded, one["epoch_onset"].values[[2, 4]])
+
+
+def test_standard_errors_are_over_the_seeds_that_have_a_value():
+    values = np.array([[1.0, 1.0], [3.0, np.nan], [2.0, 3.0]])
+    np.testing.assert_allclose(_error(values), [3**-0.5, 1.0])
+    assert _error(values[:1]) is None
 
 
 def test_seeds_without_a_fit_are_counted(ax):

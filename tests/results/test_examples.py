@@ -55,6 +55,11 @@ def test_fewer_levels_are_shown_where_there_is_little_room():
     assert shown("side", "delay", by=("side", "delay"), most=5)[0] == ["side", "delay"]
 
 
+def test_there_are_no_more_examples_than_asked_for():
+    assert shown("side", most=1) == ([], [0])
+    assert len(shown("side", "delay", by=("side", "delay"), most=2)[1]) == 2
+
+
 def test_a_condition_asked_for_is_told_apart_beyond_enough():
     assert shown("side", "delay", by=("side", "delay"))[0] == ["side", "delay"]
     assert shown("catch", by=("catch",))[0] == []

@@ -176,6 +176,13 @@ def test_refusals(fields, message):
     assert str(error.value) == f"EvidenceAccumulation: {message}"
 
 
+@pytest.mark.parametrize("encoding", ["rates", "poisson"])
+def test_a_fixation_input_has_a_name(encoding):
+    task = EvidenceAccumulation(fixation_input=True, encoding=encoding, group_size=2)
+    assert task.input_names[0] == "fixation"
+    assert len(task.input_names) == jax.eval_shape(task.trial, KEYS[0]).inputs.shape[1]
+
+
 def test_the_recall_cue_has_a_time_of_its_own():
     with pytest.raises(ValueError, match="response None: expected finite ms"):
         EvidenceAccumulation(response=None)

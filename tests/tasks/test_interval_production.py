@@ -105,6 +105,7 @@ def test_the_trial_is_long_enough_for_other_targets():
         ({"delay": Uniform(900, 600)}, "delay Uniform(900, 600): lower bound exceeds upper bound."),
         ({"dt": 80}, "dt 80: cannot resolve an interval of 400 ms; use dt <= 60."),
         ({"pulse_counts": 1}, "pulse_counts 1: expected True or False."),
+        ({"hold": 5}, "hold 5: the trial would end before the step shows; use hold >= 10."),
     ],
 )
 def test_refusals(fields, message):

@@ -21,7 +21,9 @@ from throughtime.tasks import (
     MimicTask,
     SineGeneration,
     Uniform,
+    base,
 )
+from throughtime.tasks.hardest import Measured
 
 
 def test_make_is_the_class_with_its_fields():
@@ -141,3 +143,14 @@ def test_double_precision_changes_neither_types_nor_draws(task):
         np.testing.assert_allclose(one, two, rtol=1e-5, atol=1e-4)
     assert scores["correct"].dtype == jnp.bool_
     assert scores["correct"]
+
+
+def test_what_was_measured_belongs_to_the_parameter_that_was_varied(monkeypatch):
+    found = (Measured(0.5, False, True),)
+    monkeypatch.setitem(base.MEASURED, "ready-set-go", found)
+    monkeypatch.setitem(base.MEASURED, "perceptual-decision", found)
+    easiest = tasks.ReadySetGo().hardest.values[0]
+    assert (tasks.ReadySetGo().measured, tasks.ReadySetGo(noise=0.1).demanding) == (found, (easiest,))
+    assert (tasks.ReadySetGo.remington().measured, tasks.ReadySetGo.remington().demanding) == ((), ())
+    assert tasks.PerceptualDecision.lint().measured == found
+    assert tasks.SineGeneration().measured == base.MEASURED.get("sine-generation", ())

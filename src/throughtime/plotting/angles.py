@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from throughtime.plotting import style
-from throughtime.plotting.behaviour import _mean
+from throughtime.plotting.behaviour import _error, _mean
 from throughtime.plotting.marks import axis_label, by_seed, note, number
 
 
@@ -33,7 +33,7 @@ def circular_error(measured: xr.Dataset, ax: Axes, *, color: Any = style.BLUE) -
     if len(sd) > 1:
         for each_level, each in zip(level, sd, strict=True):
             ax.plot(each_level, np.rad2deg(each), color=style.FAINT, lw=0.6, zorder=2)
-        error = np.rad2deg(np.nanstd(sd, 0, ddof=1)) / np.sqrt(len(sd))
+        error = np.rad2deg(_error(sd))
     ax.errorbar(x, y, error, fmt="o", color=color, ms=3, elinewidth=0.8, zorder=4)
     t = np.linspace(np.nanmin(x), np.nanmax(x), 50)
     ax.plot(t, np.rad2deg(np.sqrt(np.maximum(intercept + slope * t, 0))), color=color, lw=1.2, zorder=3)

@@ -131,7 +131,7 @@ def accuracy(
     if len(fraction) > 1:
         for each_level, each in zip(level, fraction, strict=True):
             ax.plot(each_level, each, color=style.FAINT, lw=0.6, zorder=2)
-        error = np.nanstd(fraction, 0, ddof=1) / np.sqrt(len(fraction)) * np.ones((2, 1))
+        error = _error(fraction)
     else:
         lower, upper = by_seed(measured["lower"]).values[0], by_seed(measured["upper"]).values[0]
         error = np.stack([y - lower, upper - y]).clip(0)
@@ -149,6 +149,16 @@ def _mean(values: np.ndarray) -> Any:
     there = np.isfinite(values)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(there, values, 0.0).sum(0) / np.where(there.sum(0) > 0, there.sum(0), np.nan)
+
+
+def _error(values: np.ndarray) -> Any:
+    """Standard error over seeds (axis 0); None with a single one."""
+    if len(values) < 2:
+        return None
+    count = np.isfinite(values).sum(0)
+    centred = np.where(np.isfinite(values), values - _mean(values), 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.sqrt((centred**2).sum(0) / np.where(count > 1, count - 1, np.nan) / count)
 
 
 def _spread(values: np.ndarray, digits: int) -> str:

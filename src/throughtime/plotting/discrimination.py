@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from throughtime.plotting import style
-from throughtime.plotting.behaviour import _mean, _spread
+from throughtime.plotting.behaviour import _error, _mean, _spread
 from throughtime.plotting.marks import axis_label, by_seed, labels, note, number
 
 CURVE_POINTS = 200
@@ -131,7 +131,7 @@ def chronometric(measured: xr.Dataset, ax: Axes, *, color: Any = style.BLUE) -> 
     if len(times) > 1:
         for x, y in zip(strength, times, strict=True):
             ax.plot(x, y, color=style.FAINT, lw=0.6, zorder=2)
-        error = np.nanstd(times, 0, ddof=1) / np.sqrt(len(times))
+        error = _error(times)
     else:
         error = sds[0] / np.sqrt(np.maximum(count[0], 1))
     x = _mean(strength)

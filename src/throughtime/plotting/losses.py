@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from throughtime.plotting import style
-from throughtime.plotting.behaviour import _mean, _spread
+from throughtime.plotting.behaviour import _error, _mean, _spread
 from throughtime.plotting.marks import axis_label, by_seed, note, number
 
 
@@ -33,7 +33,7 @@ def fractional_loss(measured: xr.Dataset, ax: Axes, *, color: Any = style.BLUE) 
     if len(loss) > 1:
         for each_level, each in zip(level, loss, strict=True):
             ax.plot(each_level, each, color=style.FAINT, lw=0.6, zorder=2)
-        error = np.nanstd(loss, 0, ddof=1) / np.sqrt(len(loss))
+        error = _error(loss)
     ax.axhline(0.0, color=style.GREY, lw=0.7, ls=(0, (3, 2)), zorder=1)
     ax.errorbar(x, y, error, fmt="o-", color=color, ms=3, lw=1.2, elinewidth=0.8, zorder=4)
     low, high = ax.get_ylim()

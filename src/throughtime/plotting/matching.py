@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from throughtime.plotting import style
-from throughtime.plotting.behaviour import _mean, _spread
+from throughtime.plotting.behaviour import _error, _mean, _spread
 from throughtime.plotting.marks import axis_label, by_seed, labels, note, number
 
 
@@ -115,13 +115,3 @@ def _seeds(ax: Axes, x: np.ndarray, y: np.ndarray) -> None:
     if len(y) > 1:
         for each_x, each_y in zip(x, y, strict=True):
             ax.plot(each_x, each_y, color=style.FAINT, lw=0.6, zorder=2)
-
-
-def _error(values: np.ndarray) -> Any:
-    """Standard error over seeds (axis 0); None with a single one."""
-    if len(values) < 2:
-        return None
-    count = np.isfinite(values).sum(0)
-    centred = np.where(np.isfinite(values), values - _mean(values), 0.0)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.sqrt((centred**2).sum(0) / np.where(count > 1, count - 1, np.nan) / count)

@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from throughtime.plotting import style
+from throughtime.plotting.behaviour import _mean
 from throughtime.plotting.marks import axis_label, by_seed, note, number
 
 
@@ -53,12 +54,3 @@ def timing_by(timing: xr.Dataset, ax: Axes) -> Axes:
     text += f"\nshared interval {float(shared):+.0f} ms" if np.isfinite(shared) else ""
     note(ax, f"{text}\n{number(timing)}", linespacing=1.3)
     return ax
-
-
-def _mean(values: np.ndarray) -> np.ndarray:
-    """Mean over seeds (axis 0) of what is finite."""
-    there = np.isfinite(values)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(
-            np.where(there, values, 0.0).sum(0) / np.where(there.sum(0) > 0, there.sum(0), np.nan)
-        )

@@ -9,7 +9,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from throughtime.plotting import style
-from throughtime.plotting.behaviour import _mean, _spread
+from throughtime.plotting.behaviour import _error, _mean, _spread
 from throughtime.plotting.marks import axis_label, by_seed, note, number
 
 
@@ -47,7 +47,7 @@ def synchronization(
         if variable == "mean_asynchrony":
             error = by_seed(measured["asynchrony_error"]).values[0]
             if len(values) > 1:
-                error = np.nanstd(values, 0, ddof=1) / np.sqrt(len(values))
+                error = _error(values)
         ax.errorbar(
             x, _mean(values), error, fmt=mark, color=color, ms=3, lw=1.2, elinewidth=0.8, zorder=4, label=name
         )

@@ -7,7 +7,7 @@ import xarray as xr
 from matplotlib.axes import Axes
 
 from throughtime.plotting import style
-from throughtime.plotting.behaviour import _mean, _spread
+from throughtime.plotting.behaviour import _error, _mean, _spread
 from throughtime.plotting.marks import by_seed, note, number
 
 
@@ -35,7 +35,7 @@ def serial_position(measured: xr.Dataset, ax: Axes) -> Axes:
         if len(each) > 1:
             for row in each:
                 ax.plot(x, row, color=ink, alpha=0.3, lw=0.6, zorder=2)
-            error = np.nanstd(each, 0, ddof=1) / np.sqrt(len(each)) * np.ones((2, 1))
+            error = _error(each)
         else:
             error = np.abs(np.stack([bound[0, place, there] for bound in (lower, upper)]) - y)
         ax.errorbar(x, y, error, fmt="o-", color=ink, ms=3, lw=1.2, elinewidth=0.8, zorder=3)

@@ -90,7 +90,8 @@ def example_trials(task: Any, by: Sequence[str] | None = None, *, most: int = 8,
 
     The main conditions are those the task is ``shown_by``, or those of its signature; then the correct
     choice, then others with few values, as long as there are less than four examples. One condition with
-    many values is shown low, middle and high, or some of many labels. A catch trial comes last.
+    many values is shown low, middle and high, or some of many labels. A catch trial comes last, if there is
+    room.
 
     Args:
         task: any task.
@@ -161,7 +162,7 @@ def choose(
     count = len(next(iter(conditions.values())))
     caught = np.asarray(conditions.get(CATCH, np.zeros(count)), bool)
     there = ~caught if not caught.all() else ~np.zeros(count, bool)
-    room = most - int(caught.any() and not caught.all())
+    room = max(1, most - int(caught.any() and not caught.all()))
     told: list[Told] = []
     group = np.zeros(count, int)
     for name in order:
@@ -183,7 +184,7 @@ def choose(
         int(min(np.flatnonzero(there & (group == which)), key=lambda trial: distance[trial]))
         for which in np.unique(group[there])
     ]
-    if caught.any() and not caught.all():
+    if caught.any() and not caught.all() and len(trials) < most:
         trials.append(int(np.flatnonzero(caught)[0]))
     return told, trials
 

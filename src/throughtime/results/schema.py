@@ -14,7 +14,7 @@ DIMS = frozenset({
     "lag", "task", "resample", "parameter", "spike", "block", "draw", "signal", "stage",
 })
 # fmt: on
-UNITS = ("1", "ms", "s", "1/ms", "Hz", "mV", "rad", "1/tau", "byte")
+UNITS = ("1", "ms", "1/ms", "Hz", "mV", "rad", "1/tau", "byte")
 
 REQUIRED = (
     "schema_name",

@@ -128,9 +128,10 @@ class Task(abc.ABC):
     def measured(self) -> tuple[Measured, ...]:
         """What the task demands at every value of its hardest parameter, the other fields at their defaults.
 
-        Empty where it has not been measured.
+        Empty where it has not been measured, or where these settings are made harder by another parameter.
         """
-        return MEASURED.get(kebab(type(self).__name__), ())
+        found = MEASURED.get(kebab(type(self).__name__), ())
+        return found if found and self.hardest == type(self)().hardest else ()
 
     @property
     def demanding(self) -> tuple[Any, ...]:

@@ -140,10 +140,12 @@ class EvidenceAccumulation(Choice):
     @property
     def input_names(self) -> tuple[str, ...]:
         """Names of the inputs."""
+        fixation = ("fixation",) if self.fixation_input else ()
         if self.encoding == "rates":
-            return GROUPS
+            return (*fixation, *GROUPS)
         digits = len(str(self.group_size - 1))
-        return tuple(f"{group}_{unit:0{digits}d}" for group in GROUPS for unit in range(self.group_size))
+        units = (f"{group}_{unit:0{digits}d}" for group in GROUPS for unit in range(self.group_size))
+        return (*fixation, *units)
 
     @property
     def criterion(self) -> tuple[Criterion, ...]:

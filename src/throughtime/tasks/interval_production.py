@@ -99,12 +99,14 @@ class IntervalProduction(Timing):
         return cls.bi_zhou(**{"interval": Uniform(460.0, 2860.0)} | fields)
 
     def check(self) -> None:
-        """Refuse pulses that overlap."""
+        """Refuse pulses that overlap, and steps that the trial leaves no room for."""
         super().check()
         self.check_intervals("interval")
         for name in ("interval", "delay"):
             if durations.bounds(getattr(self, name))[0] <= self.pulse:
                 self.refuse(name, f"the pulses would overlap; use more than {self.pulse:g} ms")
+        if self.target == "step" and self.hold < self.dt / 2:
+            self.refuse("hold", f"the trial would end before the step shows; use hold >= {self.dt / 2:g}")
 
     @property
     def _rise(self) -> float:

@@ -56,8 +56,8 @@ def chronometric(
         num_bins: largest number of strengths shown. confidence: coverage of the interval.
 
     Raises:
-        ValueError: for unequal lengths, stimuli that are not finite, or responses at fewer than two strengths
-            above 0.
+        ValueError: for unequal lengths, stimuli that are not finite, infinite reaction times, or responses at
+            fewer than two strengths above 0.
 
     Source: Roitman & Shadlen 2002, Journal of Neuroscience 22:9475.
 
@@ -71,6 +71,11 @@ def chronometric(
     stimulus = checks.vector("stimulus", checks.finite("stimulus", stimulus))
     reaction_time = checks.vector("reaction_time", np.asarray(reaction_time, dtype=np.float64))
     checks.same_length(stimulus=stimulus, reaction_time=reaction_time)
+    if np.isinf(reaction_time).any():
+        raise ValueError(
+            f"reaction_time: {int(np.isinf(reaction_time).sum())} infinite values; mark a missing response "
+            "with NaN."
+        )
     answered = np.unique(np.abs(stimulus[np.isfinite(reaction_time)]))
     if (found := int((answered > 0).sum())) < MIN_STRENGTHS:
         raise ValueError(

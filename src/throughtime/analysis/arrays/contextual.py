@@ -137,7 +137,7 @@ def estimate(
         relevant=float(slopes[:, 1].mean()),
         irrelevant=float(sizes.mean()),
         ratio=_ratio(slopes[:, 1].mean(), sizes.mean()),
-        worst_ratio=min(_ratio(*pair) for pair in zip(slopes[:, 1], sizes, strict=True)),
+        worst_ratio=float(np.min([_ratio(*pair) for pair in zip(slopes[:, 1], sizes, strict=True)])),
         level=level_means(assign(both := np.concatenate([first, second]), edges), both, num_levels),
         relevant_fraction=fractions[:, 0],
         irrelevant_fraction=fractions[:, 1],

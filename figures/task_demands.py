@@ -76,7 +76,7 @@ def draw(source: Any = RECORDS) -> Figure:
             bound = f"{measures[row].replace('_', ' ')} {'≥' if upwards[row, 0] else '≤'} "
             bound += f"{float(trained['bound'].values[row]):.3g}"
             ax.text(found.shape[1] + 0.1, row + 0.44, bound, va="center", fontsize=6.5)
-        ax.set_xlim(-0.02, found.shape[1] + 1.8)
+        ax.set_xlim(-0.02, found.shape[1] + 1.45)
         ax.set_ylim(len(names), -0.1)
         ax.set_yticks(np.arange(len(names)) + 0.28, names, fontweight="bold")
         for row, field in enumerate(fields):
@@ -107,9 +107,9 @@ def _field(ax: Axes, row: int, column: int, kind: int, value: str, best: float) 
     edge = style.FAINT if kind == OPEN else "none"
     ax.add_patch(Rectangle((column, row), 0.94, 0.88, fc=COLORS[kind], ec=edge, lw=0.5))
     ink = "white" if kind in (DEMANDING, UNSOLVED) else style.INK
-    shown = f"{best:.2g}" if np.isfinite(best) else "–"
-    ax.text(column + 0.06, row + 0.44, value, va="center", color=ink, fontsize=6.5, fontweight="bold")
-    ax.text(column + 0.88, row + 0.44, shown, va="center", ha="right", color=ink, fontsize=6.0)
+    shown = f"{best:{'.2g' if best >= 0.1 else '.1g'}}" if np.isfinite(best) else "–"
+    ax.text(column + 0.04, row + 0.44, value, va="center", color=ink, fontsize=6.0, fontweight="bold")
+    ax.text(column + 0.91, row + 0.44, shown, va="center", ha="right", color=ink, fontsize=6.0)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -55,7 +55,7 @@ def draw(source: Any = RECORDS) -> Figure:
     there = [name for name in own if name in tree.children]
     rows = max(1, math.ceil(len(there) / COLUMNS))
     with style.context():
-        page = style.figure(style.PAGE_MM, 42.0 * rows + 4.0)
+        page = style.figure(style.PAGE_MM, 31.5 * rows + 4.0)
         axes = np.atleast_2d(page.subplots(rows, COLUMNS))
         for ax in axes.flat[len(there) :]:
             ax.set_visible(False)
@@ -63,7 +63,8 @@ def draw(source: Any = RECORDS) -> Figure:
             group = tree[name].to_dataset()
             group.attrs["places"] = group["condition"].values
             _panel(behaviour(group, own[name]), ax)
-            ax.set_title(name, fontsize=7.5, fontweight="bold", loc="left")
+            ax.yaxis.label.set_fontsize(6.0)
+            ax.set_title(name, fontsize=6.0, fontweight="bold", loc="left")
     return page
 
 

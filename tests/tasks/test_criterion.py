@@ -75,5 +75,7 @@ def test_criteria_that_make_no_sense_are_refused(fields, message):
 def test_unknown_measures_and_groups_are_named():
     with pytest.raises(ValueError, match="measure 'speed': expected one of correct, slope"):
         Criterion("speed", at_least=1.0).value(SCORES, {}, {"slope": 1.0})
+    with pytest.raises(ValueError, match="group 'side': 'slope' is fitted to all trials at once; leave"):
+        Criterion("slope", at_least=1.0, group=("side",)).value(SCORES, {}, {"slope": 1.0})
     with pytest.raises(ValueError, match="group 'side': no such condition; there are catch"):
         Criterion("correct", at_least=1.0, group=("side",)).value(SCORES, NO_CATCH, {})

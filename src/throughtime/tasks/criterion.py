@@ -65,10 +65,16 @@ class Criterion:
             The value; NaN when a counted trial has NaN or none counts.
 
         Raises:
-            ValueError: for a measure that is neither in ``scores`` nor in ``fitted``, or an unknown group.
+            ValueError: for a measure that is neither in ``scores`` nor in ``fitted``, an unknown group, or
+                groups for what is fitted.
         """
         if self.measure not in scores:
             if self.measure in fitted:
+                if self.group:
+                    raise ValueError(
+                        f"Criterion: group {self.group[0]!r}: {self.measure!r} is fitted to all trials at "
+                        "once; leave group out."
+                    )
                 return float(fitted[self.measure])
             known = ", ".join(sorted({*scores, *fitted}))
             raise ValueError(f"Criterion: measure {self.measure!r}: expected one of {known}.")

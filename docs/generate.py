@@ -103,19 +103,14 @@ def tasks_part() -> str:
     for name in tt.tasks.names():
         task = tt.tasks.make(name)
         kind = type(task)
-        bounds = [
-            f"`{one.measure}` {'≥' if one.at_most is None else '≤'} "
-            f"{one.at_least if one.at_most is None else one.at_most:g}"
-            for one in task.criterion
-        ]
         facts = [
             ("class", f"{{py:class}}`~{kind.__module__}.{kind.__name__}`"),
-            ("inputs", ", ".join(f"`{one}`" for one in task.input_names)),
-            ("outputs", ", ".join(f"`{one}`" for one in task.output_names)),
+            ("inputs", f"`{text_of.channels(task.input_names)}`"),
+            ("outputs", f"`{text_of.channels(task.output_names)}`"),
             ("epochs", ", ".join(f"`{one}`" for one in task.epoch_names)),
             ("conditions", ", ".join(f"`{one}`" for one in task.condition_names)),
             ("longest trial", f"{task.duration:g} ms, {task.num_steps} bins of {task.dt:g} ms"),
-            ("learned when", "; ".join(bounds)),
+            ("learned when", "; ".join(one.words for one in task.criterion)),
             ("silent circuit", f"{task.silent_score:.0%} correct"),
             *shaping_facts(task),
             ("source", task.reference),

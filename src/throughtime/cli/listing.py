@@ -78,16 +78,11 @@ def _tasks() -> list[str]:
     for name in tasks.names():
         kind = tasks.get(name)
         task = kind()
-        bounds = [
-            f"{c.measure} {'≥' if c.at_least is not None else '≤'} "
-            f"{c.at_least if c.at_least is not None else c.at_most:g}"
-            for c in task.criterion
-        ]
         details = {
-            "inputs": ", ".join(task.input_names),
-            "outputs": ", ".join(task.output_names),
+            "inputs": text.channels(task.input_names),
+            "outputs": text.channels(task.output_names),
             "duration": f"at most {task.duration:g} ms in bins of {task.dt:g} ms",
-            "criterion": ", ".join(bounds),
+            "criterion": ", ".join(one.words for one in task.criterion),
             "demanding": _demands(task),
             "variants": ", ".join(kind.variants) or "none",
             "reference": kind.reference,

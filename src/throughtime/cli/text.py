@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 import shutil
 import textwrap
 from collections.abc import Sequence
@@ -42,3 +44,18 @@ def number(value: float) -> str:
         ('0.123', '1500', 'nan')
     """
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def channels(names: Sequence[str]) -> str:
+    """Names in a row, numbered ones of a kind by the first and the last.
+
+    Example:
+        >>> channels(("fixation", "ring_00", "ring_01", "ring_02", "ring_03", "go"))
+        'fixation, ring_00 to ring_03, go'
+    """
+    told = []
+    for kind, group in itertools.groupby(names, lambda name: re.sub(r"_\d+$", "", name)):
+        row = list(group)
+        numbered = len(row) > 2 and all(re.fullmatch(re.escape(kind) + r"_\d+", name) for name in row)
+        told += [f"{row[0]} to {row[-1]}"] if numbered else row
+    return ", ".join(told)

@@ -51,6 +51,22 @@ class Criterion:
             if getattr(self, name) < 1:
                 raise ValueError(f"Criterion: {name} {getattr(self, name)}: expected at least 1.")
 
+    @property
+    def words(self) -> str:
+        """The bound in words.
+
+        Example:
+            >>> Criterion("correct", at_least=0.85, group=("pair",), reduce="worst", validations=5).words
+            'correct ≥ 0.85 in the worst pair (mean of 5 evaluations)'
+        """
+        bound = f"≥ {self.at_least:g}" if self.at_least is not None else f"≤ {self.at_most:g}"
+        where = ""
+        if self.group:
+            names = " and ".join(self.group)
+            where = f" in the worst {names}" if self.reduce == "worst" else f" (each {names} counting alike)"
+        often = f" (mean of {self.validations} evaluations)" if self.validations > 1 else ""
+        return f"{self.measure} {bound}{where}{often}"
+
     def value(
         self, scores: Mapping[str, Any], conditions: Mapping[str, Any], fitted: Mapping[str, float]
     ) -> float:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import throughtime as tt
+from throughtime.cli import text as text_of
 from throughtime.plotting import style
 from throughtime.registry import kebab
 from throughtime.results import labels, schema

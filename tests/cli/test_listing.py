@@ -22,10 +22,12 @@ def test_tasks_tell_what_they_declare(call: Call) -> None:
     for name, block in listed.items():
         kind = tt.tasks.get(name)
         task = kind()
-        for part in (*task.input_names, *task.output_names, f"{task.duration:g} ms", *kind.variants):
+        ends = [names[place] for names in (task.input_names, task.output_names) for place in (0, -1)]
+        for part in (*ends, f"{task.duration:g} ms", *kind.variants):
             assert part in block
         assert " ".join(kind.reference.split()) in block
-        assert all(criterion.measure in block for criterion in task.criterion)
+        assert all(criterion.words in block for criterion in task.criterion)
+        assert task.hardest.field in block.partition("demanding")[2] or not task.demanding
 
 
 def test_rules_tell_their_traits_and_source(call: Call) -> None:

@@ -80,9 +80,9 @@ def test_conditions_become_codes_that_name_themselves():
 
 
 def test_units_given_by_the_caller_win():
-    record = evaluation_record(conditions={"angle": np.zeros((3, 4))})
-    assert evaluation_dataset(record)["angle"].attrs["units"] == "1"
-    assert evaluation_dataset(record, units={"angle": "rad"})["angle"].attrs["units"] == "rad"
+    record = evaluation_record(conditions={"heading": np.zeros((3, 4))})
+    assert evaluation_dataset(record)["heading"].attrs["units"] == "1"
+    assert evaluation_dataset(record, units={"heading": "rad"})["heading"].attrs["units"] == "rad"
 
 
 def test_names_that_are_taken_get_a_suffix():

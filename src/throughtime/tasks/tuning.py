@@ -29,8 +29,8 @@ def bump(angle: ArrayLike, num_units: int = 32, width: float = np.pi / 8, height
     Preferred angles are φ_i = 2πi/num_units; ``width`` w is in rad.
 
     Example:
-        >>> bump(0.0, 4, np.pi / 2).round(3).tolist()
-        [0.8..., 0.485, 0.108, 0.485]
+        >>> [round(float(rate), 3) for rate in bump(0.0, 4, np.pi / 2)]
+        [0.8, 0.485, 0.108, 0.485]
     """
     preferred = (2 * np.pi * np.arange(num_units) / num_units).astype(np.float32)
     turned = jnp.asarray(angle)[..., None] - preferred

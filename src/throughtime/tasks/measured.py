@@ -152,7 +152,7 @@ MEASURED: dict[str, tuple[Measured, ...]] = {
     ),
     "multitask": (
         Measured(0.0289, False, None),
-        Measured(0.0145, False, None),
+        Measured(0.0145, False, True),
         Measured(0.0386, False, None),
     ),
     "nback": (

@@ -26,16 +26,16 @@ MEASURED: dict[str, tuple[Measured, ...]] = {
         Measured(0.1642, False, None),
     ),
     "contextual-integration": (
-        Measured(1.0, True, None),
-        Measured(0.9678, True, None),
+        Measured(1.0, True, True),
+        Measured(0.9678, True, True),
         Measured(0.8916, True, True),
-        Measured(0.8525, False, None),
+        Measured(0.8525, False, True),
     ),
     "copy-memory": (
-        Measured(0.2822, False, None),
-        Measured(0.184, False, None),
+        Measured(0.2822, False, True),
+        Measured(0.184, False, True),
         Measured(0.0616, False, True),
-        Measured(0.0126, False, None),
+        Measured(0.0126, False, False),
     ),
     "cue-set-go": (
         Measured(0.9492, True, None),
@@ -49,10 +49,10 @@ MEASURED: dict[str, tuple[Measured, ...]] = {
         Measured(0.3115, False, None),
     ),
     "delayed-estimation": (
-        Measured(0.7864, False, None),
+        Measured(0.7864, False, True),
         Measured(1.9847, False, True),
-        Measured(4.0767, False, None),
-        Measured(6.014, False, None),
+        Measured(4.0767, False, True),
+        Measured(6.014, False, False),
     ),
     "delayed-match-to-category": (
         Measured(0.8516, False, None),
@@ -106,9 +106,9 @@ MEASURED: dict[str, tuple[Measured, ...]] = {
     ),
     "flip-flop": (
         Measured(0.3281, False, True),
-        Measured(0.4232, False, None),
-        Measured(0.442, False, None),
-        Measured(0.4407, False, None),
+        Measured(0.4232, False, True),
+        Measured(0.442, False, True),
+        Measured(0.4407, False, True),
     ),
     "go-no-go": (
         Measured(0.9805, True, True),
@@ -173,10 +173,10 @@ MEASURED: dict[str, tuple[Measured, ...]] = {
         Measured(0.0505, False, None),
     ),
     "perceptual-decision": (
-        Measured(1.0, True, None),
-        Measured(0.998, True, None),
+        Measured(1.0, True, True),
+        Measured(0.998, True, True),
         Measured(0.9111, True, True),
-        Measured(0.8271, True, None),
+        Measured(0.8271, True, True),
     ),
     "ready-set-go": (
         Measured(0.166, False, None),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +15,17 @@ def blocks(told: str) -> dict[str, str]:
     return {block.split("\n")[0]: " ".join(block.split()) for block in told.strip().split("\n\n")}
 
 
+def expanded(block: str, row: str, after: str) -> tuple[str, ...]:
+    """All names of a row in which numbered ones stand as the first and the last."""
+    names = []
+    for part in re.search(rf".* {row} (.*?) {after} ", block)[1].split(", "):
+        first, _, last = part.partition(" to ")
+        kind, _, start = first.rpartition("_")
+        end = int(last.rpartition("_")[2]) if last else 0
+        names += [f"{kind}_{n:0{len(start)}d}" for n in range(int(start), end + 1)] if last else [part]
+    return tuple(names)
+
+
 def test_tasks_tell_what_they_declare(call: Call) -> None:
     status, told, err = call("list", "tasks")
     assert (status, err) == (0, "")
@@ -22,9 +34,10 @@ def test_tasks_tell_what_they_declare(call: Call) -> None:
     for name, block in listed.items():
         kind = tt.tasks.get(name)
         task = kind()
-        ends = [names[place] for names in (task.input_names, task.output_names) for place in (0, -1)]
-        for part in (*ends, f"{task.duration:g} ms", *kind.variants):
+        for part in (f"{task.duration:g} ms", *kind.variants):
             assert part in block
+        assert expanded(block, "inputs", "outputs") == task.input_names
+        assert expanded(block, "outputs", "duration") == task.output_names
         assert " ".join(kind.reference.split()) in block
         assert all(criterion.words in block for criterion in task.criterion)
         assert task.hardest.field in block.partition("demanding")[2] or not task.demanding

@@ -111,7 +111,7 @@ def test_continuous_items_with_gaps_of_their_own_and_orientations():
         ),
         ({"match_probability": 1.2}, "match_probability 1.2: a probability lies between 0 and 1."),
         ({"grace": -1}, "grace -1: a duration cannot be negative; use grace >= 0."),
-        ({"grace": 300}, "grace 300: leaves no loss in an item of 300 ms; use grace < 300."),
+        ({"grace": 300}, "grace (300 ms) leaves no loss in an item of 300 ms; use grace < item."),
         ({"dt": 150}, "dt 150: cannot resolve an item and its answer; use dt <= 100."),
         ({"gap": Uniform(9, 3)}, "gap Uniform(9, 3): lower bound exceeds upper bound."),
         ({"stimulus": 0}, "stimulus 0: the epoch can vanish; use values > 0."),

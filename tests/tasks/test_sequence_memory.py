@@ -135,7 +135,7 @@ def test_one_item_is_right_by_chance():
             "cue 'name': named sequences have 3 items of 9 locations; use 'items' for others.",
         ),
         ({"grace": -1}, "grace -1: a duration cannot be negative; use grace >= 0."),
-        ({"grace": 500}, "grace 500: leaves no loss in a response of 500 ms; use grace < 500."),
+        ({"grace": 500}, "grace (500 ms) leaves no loss in a response of 500 ms; use grace < response."),
         ({"dt": 300}, "dt 300: cannot resolve an item and its answer; use dt <= 250."),
         ({"delay": -5}, "delay -5: a duration cannot be negative; use values >= 0."),
         ({"stimulus": 0}, "stimulus 0: the epoch can vanish; use values > 0."),

@@ -234,6 +234,21 @@ class Task(abc.ABC):
         if not 0 <= getattr(self, name) <= 1:
             self.refuse(name, "a probability lies between 0 and 1")
 
+    def judged_after(self, grace: float, words: str, shortest: float) -> float:
+        """Time that is left to judge after ``grace``, ms; refused where nothing is.
+
+        Args:
+            words: what is judged, such as ``"a response"``. shortest: how long it lasts at least, ms.
+        """
+        if grace < 0:
+            self.refuse("grace", "a duration cannot be negative; use grace >= 0")
+        if grace >= shortest:
+            raise ValueError(
+                f"{type(self).__name__}: grace ({grace:g} ms) leaves no loss in {words} of {shortest:g} ms; "
+                f"use grace < {words.split()[-1]}."
+            )
+        return shortest - grace
+
     def _normalise(self, field: dataclasses.Field[Any]) -> None:
         """Make equal settings equal values (numbers floats, lists tuples) and check their types."""
         name, default, value = field.name, field.default, getattr(self, field.name)

@@ -72,18 +72,10 @@ class Choice(Task):
             self.refuse("report", f"a sign cannot tell {len(self.alternatives)} alternatives; use 'channels'")
         if self.high <= (self.low if self.report == "channels" or self.fixation_output else 0):
             self.refuse("high", "must exceed the level of rest (low, or 0 if signed)")
-        if self.grace < 0:
-            self.refuse("grace", "a duration cannot be negative; use grace >= 0")
         present = [name for name in self.duration_fields if getattr(self, name) is not None]
         name = "response" if "response" in present else present[-1]
-        shortest = durations.bounds(getattr(self, name))[0]
-        if self.grace >= shortest:
-            raise ValueError(
-                f"{type(self).__name__}: grace ({self.grace:g} ms) leaves no loss in a {name} of "
-                f"{shortest:g} ms; use grace < {name}."
-            )
-        if self.dt > shortest - self.grace:
-            judged = shortest - self.grace
+        judged = self.judged_after(self.grace, f"a {name}", durations.bounds(getattr(self, name))[0])
+        if self.dt > judged:
             self.refuse("dt", f"cannot resolve a decision of {judged:g} ms; use dt <= {judged:g}")
         for weight in ("response_weight", "fixation_weight"):
             if getattr(self, weight) <= 0:

@@ -160,15 +160,8 @@ class DelayedEstimation(Task):
             self.refuse("gain", f"more than {LARGEST_COUNT:g} spikes an epoch; use gain <= {limit:g}")
         if not 0 < self.tolerance <= math.pi / 2:
             self.refuse("tolerance", "an error of orientation lies between 0 and pi/2")
-        if self.grace < 0:
-            self.refuse("grace", "a duration cannot be negative; use grace >= 0")
-        shortest = durations.bounds(self.response)[0]
-        if self.grace >= shortest:
-            raise ValueError(
-                f"{type(self).__name__}: grace ({self.grace:g} ms) leaves no loss in a response of "
-                f"{shortest:g} ms; use grace < response."
-            )
-        if self.dt > (judged := shortest - self.grace):
+        judged = self.judged_after(self.grace, "a response", durations.bounds(self.response)[0])
+        if self.dt > judged:
             self.refuse("dt", f"cannot resolve a decision of {judged:g} ms; use dt <= {judged:g}")
 
     @property

@@ -111,11 +111,7 @@ class NBack(Task):
             self.refuse("num_symbols", "one-hot symbols are named a to z; use encoding='orientation'")
         self.refuse_unless_probability("match_probability")
         shown, lasting = durations.bounds(self.stimulus)[0], self._bounds[0]
-        if self.grace < 0:
-            self.refuse("grace", "a duration cannot be negative; use grace >= 0")
-        if self.grace >= lasting:
-            self.refuse("grace", f"leaves no loss in an item of {lasting:g} ms; use grace < {lasting:g}")
-        finest = min(shown, lasting - self.grace)
+        finest = min(shown, self.judged_after(self.grace, "an item", lasting))
         if self.dt > finest:
             self.refuse("dt", f"cannot resolve an item and its answer; use dt <= {finest:g}")
 

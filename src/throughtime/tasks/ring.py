@@ -61,15 +61,9 @@ class Ring(Task):
     def check(self) -> None:
         """Refuse epochs that leave nothing to judge before or after the go."""
         super().check()
-        for name in ("grace", "settling"):
-            if getattr(self, name) < 0:
-                self.refuse(name, f"a duration cannot be negative; use {name} >= 0")
-        shortest = durations.bounds(self.response)[0]
-        if self.grace >= shortest:
-            raise ValueError(
-                f"{type(self).__name__}: grace ({self.grace:g} ms) leaves no loss in a response of "
-                f"{shortest:g} ms; use grace < response."
-            )
+        if self.settling < 0:
+            self.refuse("settling", "a duration cannot be negative; use settling >= 0")
+        responding = self.judged_after(self.grace, "a response", durations.bounds(self.response)[0])
         before = sum(
             durations.bounds(duration)[0]
             for name in self.duration_fields
@@ -77,7 +71,7 @@ class Ring(Task):
         )
         if self.settling >= before:
             self.refuse("settling", f"leaves no fixation in {before:g} ms before the go; use less")
-        if self.dt > (judged := min(shortest - self.grace, before - self.settling)):
+        if self.dt > (judged := min(responding, before - self.settling)):
             self.refuse("dt", f"cannot resolve a decision of {judged:g} ms; use dt <= {judged:g}")
         for name in ("response_weight", "fixation_weight"):
             if getattr(self, name) <= 0:

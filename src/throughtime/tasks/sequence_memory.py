@@ -112,12 +112,8 @@ class SequenceMemory(Task):
             self.refuse("cue", "named sequences have 3 items of 9 locations; use 'items' for others")
         if self.num_items > self.num_locations:
             self.refuse("num_items", f"no location comes twice; use at most {self.num_locations}")
-        if self.grace < 0:
-            self.refuse("grace", "a duration cannot be negative; use grace >= 0")
-        shortest = durations.bounds(self.response)[0]
-        if self.grace >= shortest:
-            self.refuse("grace", f"leaves no loss in a response of {shortest:g} ms; use grace < {shortest:g}")
-        finest = min(shortest - self.grace, durations.bounds(self.stimulus)[0])
+        judged = self.judged_after(self.grace, "a response", durations.bounds(self.response)[0])
+        finest = min(judged, durations.bounds(self.stimulus)[0])
         if self.dt > finest:
             self.refuse("dt", f"cannot resolve an item and its answer; use dt <= {finest:g}")
 

@@ -101,6 +101,13 @@ def behaviour(task: Any, evaluation: xr.Dataset) -> xr.Dataset:
     return xr.Dataset({**found, "measure": ("seed", np.array(measured))})
 
 
+def labelled(behaviour: xr.Dataset, task: Any) -> None:
+    """Attribute ``labels``: names of the values 0, 1, … of the variables that have names."""
+    for argument, condition in task.signature.variables:
+        if condition in task.condition_labels:
+            behaviour[argument].attrs["labels"] = " ".join(task.condition_labels[condition])
+
+
 class Record:
     """What has been measured: cell -> dataset, and how it stands in the file.
 
@@ -267,6 +274,7 @@ class Record:
             missing = len(SEEDS) - data.sizes["seed"]
             parts.append(data.pad(seed=(0, missing), constant_values=np.nan) if missing else data)
         joined = xr.concat(parts, "condition", combine_attrs="override")
+        labelled(joined, tt.tasks.make(name))
         coords = {
             "condition": ("condition", np.array(list(found)), ONE),
             "seed": ("seed", np.array(SEEDS), ONE),
@@ -277,6 +285,7 @@ class Record:
     def _probe(self, cell: Any) -> xr.Dataset:
         """(seed, trial) and (seed,); its own hash in the attributes."""
         data = self.found[cell].copy()
+        labelled(data, cell.tested)
         for name, (units, text) in FLOATS.items():
             data[name].attrs = {"units": units, "long_name": text}
         for name, text in INTEGERS.items():

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import inspect
 import sys
 import time
 from pathlib import Path
@@ -35,6 +36,7 @@ from _task_settings import ELSEWHERE, PROBES, SEEDS, declare
 
 import throughtime as tt
 from throughtime import atomic, config
+from throughtime.comparison import ceiling
 
 ROOT = Path(__file__).resolve().parent.parent
 RECORD = ROOT / "evidence" / "tasks.nc"
@@ -91,10 +93,19 @@ class Cell:
     @property
     def identity(self) -> str:
         """Hash of everything that determines it."""
-        given = {} if self.part == "ceiling" else declare(self.name, self.task, self.changes)
-        rule, circuit = given.pop("rule", None), given.pop("circuit", None)
-        what = (self.part == "ceiling", self.task, circuit, rule, given, self.seeds, tt.__version__)
+        if self.part == "ceiling":
+            return config.sha256((self.part, self.task, ceiling_settings(), tt.__version__))
+        given = declare(self.name, self.task, self.changes)
+        rule, circuit = given.pop("rule"), given.pop("circuit")
+        what = (False, self.task, circuit, rule, given, self.seeds, tt.__version__)
         return config.sha256((*what, self.tested) if self.probe else what)
+
+
+def ceiling_settings() -> dict[str, Any]:
+    """What the ceiling is measured with: the defaults of its function, and the penalties it tries."""
+    known = inspect.signature(ceiling.reservoir_ceiling).parameters.values()
+    given = {one.name: one.default for one in known if one.default is not inspect.Parameter.empty}
+    return {**given, "seeds": tuple(given["seeds"]), "strengths": ceiling.STRENGTHS}
 
 
 def cells(parts: tuple[str, ...] = PARTS, only: tuple[str, ...] = ()) -> list[Cell]:

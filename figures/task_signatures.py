@@ -21,6 +21,7 @@ from matplotlib.figure import Figure
 import throughtime as tt
 from throughtime.plotting import SIGNATURES, style
 from throughtime.results import labels, load_tree
+from throughtime.results.flags import flag_attributes
 
 NAME = "task_signatures"
 RECORDS = "evidence/tasks.nc"
@@ -72,6 +73,9 @@ def _panel(data: xr.Dataset, ax: Axes) -> None:
     """The signature's own panel without its numbers, or the reason why there is none."""
     fit = str(data.attrs["fit"])
     arguments = {str(name): array for name, array in data.data_vars.items()}
+    for array in arguments.values():
+        if "labels" in array.attrs:
+            array.attrs |= flag_attributes(str(array.attrs["labels"]).split())
     use = xr.ones_like(next(iter(arguments.values())), dtype=bool)
     for name, array in arguments.items():
         if name not in MAY_BE_MISSING:

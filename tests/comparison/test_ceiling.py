@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from dataclasses import dataclass
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -85,3 +88,33 @@ def test_recurrent_weights_raise_the_ceiling_of_a_timed_response():
 def test_it_refuses_what_cannot_work(given, message):
     with pytest.raises(ValueError, match=message):
         tt.reservoir_ceiling(TASK, **given)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JudgedTwice(tt.tasks.DelayedMatchToSample):
+    """Judged by one evaluation, and by the mean of two."""
+
+    @property
+    def criterion(self):
+        once = tt.tasks.Criterion("margin", at_least=0.0, trials=64)
+        return (once, dataclasses.replace(once, validations=2))
+
+
+def test_a_criterion_that_asks_for_several_evaluations_gets_them(monkeypatch):
+    seen = []
+    true = ceiling.validate
+
+    def spied(plan, num_trials, params, data_seeds, update):
+        scores, conditions = true(plan, num_trials, params, data_seeds, update)
+        seen.append(np.asarray(scores["margin"]).mean(1))
+        return scores, conditions
+
+    monkeypatch.setattr(ceiling, "validate", spied)
+    fields = {name: getattr(TASK, name) for name in ("fixation", "sample", "delay", "test", "response", "dt")}
+    found = tt.reservoir_ceiling(
+        JudgedTwice(**fields), num_units=UNITS, gains=(1.0,), seeds=2, num_trials=NUM
+    )["measure"].isel(option=0)
+    first, second = seen
+    assert np.abs(first - second).max() > 1e-3
+    np.testing.assert_allclose(found.isel(parameter=0), first, rtol=1e-5)
+    np.testing.assert_allclose(found.isel(parameter=1), (first + second) / 2, rtol=1e-5)

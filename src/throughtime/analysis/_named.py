@@ -70,6 +70,13 @@ def describe(dataset: xr.Dataset, method: str, parameters: Mapping[str, Any]) ->
     return dataset
 
 
+def with_flags(dataset: xr.Dataset, group: xr.DataArray) -> xr.Dataset:
+    """``dataset`` whose variable ``group`` has the names of the codes that ``group`` had."""
+    names = {key: group.attrs[key] for key in ("flag_values", "flag_meanings") if key in group.attrs}
+    dataset["group"].attrs |= names
+    return dataset
+
+
 def trial_mask(where: xr.DataArray | None, *arrays: xr.DataArray) -> xr.DataArray:
     """Boolean (…, trial): trials that take part, by ``where`` and by every array being finite there."""
     mask = xr.ones_like(arrays[0], dtype=bool) if where is None else where.astype(bool)

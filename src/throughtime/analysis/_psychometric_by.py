@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from throughtime.analysis._named import Field, apply, pooled, trial_mask
+from throughtime.analysis._named import Field, apply, pooled, trial_mask, with_flags
 from throughtime.analysis.arrays import psychometric_by as arrays
 from throughtime.analysis.arrays.levels import NUM_BINS, assign, bin_edges
 
@@ -99,6 +99,4 @@ def psychometric_by(
         parameters={"confidence": confidence, "num_resamples": num_resamples, "random_seed": random_seed}
         | {"guess_fixed": guess, "lapse_fixed": lapse},
     )
-    names = {key: group.attrs[key] for key in ("flag_values", "flag_meanings") if key in group.attrs}
-    dataset["group"].attrs |= names
-    return dataset
+    return with_flags(dataset, group)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
-from throughtime.analysis._named import Field, apply, pooled, trial_mask
+from throughtime.analysis._named import Field, apply, pooled, trial_mask, with_flags
 from throughtime.analysis.arrays import timing as single
 from throughtime.analysis.arrays import timing_by as arrays
 from throughtime.analysis.arrays.levels import NUM_BINS
@@ -72,7 +72,7 @@ def timing_by(
 
     units, name = str(group.attrs.get("units", "1")), str(group.attrs.get("long_name", group.name or "group"))
     fields = {"group": Field(_GROUP, units, name)} | _FIELDS
-    return apply(
+    dataset = apply(
         one,
         (interval, produced, group, mask),
         [("trial",)] * 4,
@@ -80,6 +80,7 @@ def timing_by(
         method="timing_by",
         parameters={"num_bins": num_bins, "confidence": confidence},
     )
+    return with_flags(dataset, group)
 
 
 _COUNTED = (

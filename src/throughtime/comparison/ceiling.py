@@ -81,13 +81,7 @@ def reservoir_ceiling(
     numbers = jnp.asarray(labels * len(gains), jnp.uint32)
     fitted = fit_readouts(task, circuit, params, numbers, num_trials)
     plan = Plan(task, circuit, rules.make("bptt"), SquaredError(), "adam", None, 64, usable_cores())
-    judge = Judge(task)
-    found = validate(plan, judge.num_trials, params | fitted, numbers, np.int32(0))
-    scores, conditions = jax.tree.map(np.asarray, found)
-    values = np.array([
-        judge.values(*({name: array[index] for name, array in each.items()} for each in (scores, conditions)))
-        for index in range(len(numbers))
-    ])  # fmt: skip
+    values = _judged(Judge(task), plan, params | fitted, numbers)
     met = [all(c.met(v) for c, v in zip(task.criterion, row, strict=True)) for row in values]
     shape = (len(gains), len(labels))
     measures = [criterion.measure for criterion in task.criterion]
@@ -110,6 +104,23 @@ def reservoir_ceiling(
             "parameter": ("parameter", np.arange(len(measures)), units | flag_attributes(measures)),
         },
     )  # fmt: skip
+
+
+def _judged(judge: Judge, plan: Plan, params: dict[str, Any], data_seeds: Any) -> np.ndarray:
+    """Measures of the criteria (seed, criterion), each the mean of as many evaluations as it asks for."""
+    often = [criterion.validations for criterion in plan.task.criterion]
+    rows = []
+    for update in range(max(often)):
+        found = validate(plan, judge.num_trials, params, data_seeds, np.int32(update))
+        scores, conditions = jax.tree.map(np.asarray, found)
+        rows.append([
+            judge.values(
+                *({name: array[index] for name, array in each.items()} for each in (scores, conditions))
+            )
+            for index in range(len(data_seeds))
+        ])  # fmt: skip
+    found_values = np.array(rows)
+    return np.stack([found_values[:number, :, k].mean(0) for k, number in enumerate(often)], axis=1)
 
 
 def fit_readouts(

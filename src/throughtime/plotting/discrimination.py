@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from throughtime.plotting import style
 from throughtime.plotting.behaviour import _error, _mean, _spread
-from throughtime.plotting.marks import axis_label, by_seed, labels, note, number
+from throughtime.plotting.marks import axis_label, by_seed, group_names, note, number
 
 CURVE_POINTS = 200
 
@@ -51,14 +51,12 @@ def psychometric_by(measured: xr.Dataset, ax: Axes) -> Axes:
     stimulus, fraction = (by_seed(measured[name]).values for name in ("stimulus", "fraction"))
     parameters = [by_seed(measured[name]).values for name in ("mus", "sigmas", "guesses", "lapses")]
     groups = by_seed(measured["group"]).isel(seed=0)
-    for place, name in enumerate(
-        labels(groups.astype(float) if "flag_values" not in groups.attrs else groups)
-    ):
+    for place, name in enumerate(group_names(groups)):
         ink = style.CATEGORICAL[place % len(style.CATEGORICAL)]
         _curves(ax, stimulus, np.stack(parameters)[..., place], ink)
         ax.plot(
             _mean(stimulus), _mean(fraction[:, place]), "o", color=ink, ms=3, zorder=4,
-            label=name if "flag_values" in groups.attrs else f"{axis_label(groups)} {float(name):g}",
+            label=name,
         )  # fmt: skip
     _dress(ax, measured["stimulus"])
     ax.legend(frameon=False, loc="upper left", handlelength=1.0, borderaxespad=0.2)

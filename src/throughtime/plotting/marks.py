@@ -30,6 +30,19 @@ def axis_label(array: xr.DataArray, name: str | None = None) -> str:
     return text if units in ("1", "") else f"{text} ({units})"
 
 
+def group_names(groups: xr.DataArray) -> list[str]:
+    """Names of groups: their ``flag_meanings``, or what they are and their values.
+
+    Example:
+        >>> group_names(xr.DataArray([0.0, 2.0], dims="group", attrs={"long_name": "prior"}))
+        ['prior 0', 'prior 2']
+    """
+    if "flag_values" in groups.attrs:
+        return labels(groups)
+    name = groups.attrs.get("long_name", "group")
+    return [f"{name} {value:g}" for value in groups.values.tolist()]
+
+
 def labels(coordinate: xr.DataArray) -> list[str]:
     """Names of a coordinate's elements: its ``flag_meanings``, or its values as text.
 

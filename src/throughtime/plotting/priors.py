@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from throughtime.plotting import style
 from throughtime.plotting.behaviour import _mean
-from throughtime.plotting.marks import axis_label, by_seed, note, number
+from throughtime.plotting.marks import axis_label, by_seed, group_names, note, number
 
 
 def timing_by(timing: xr.Dataset, ax: Axes) -> Axes:
@@ -27,17 +27,16 @@ def timing_by(timing: xr.Dataset, ax: Axes) -> Axes:
     interval, mean, sd = (by_seed(timing[name]).values for name in ("interval", "mean", "sd"))
     index = by_seed(timing["interval_group"]).values[0].astype(int)
     slope, intercept = (by_seed(timing[name]).values for name in ("slopes", "intercepts"))
-    groups = by_seed(timing["group"]).values[0]
+    groups = by_seed(timing["group"]).isel(seed=0)
     low, high = np.nanmin(interval), np.nanmax(interval)
     margin = 0.05 * (high - low)
     ends = np.array([low - margin, high + margin])
     ax.plot(ends, ends, color=style.GREY, lw=0.7, ls=(0, (3, 2)), zorder=1)
-    for place, group in enumerate(groups):
+    for place, name in enumerate(group_names(groups)):
         color, member = style.CATEGORICAL[place % len(style.CATEGORICAL)], index == place
         for x, y in zip(interval[:, member], mean[:, member], strict=True):
             ax.plot(x, y, color=color, alpha=0.3, lw=0.6, zorder=2)
         x, y, bar = (_mean(values[:, member]) for values in (interval, mean, sd))
-        name = f"{timing['group'].attrs.get('long_name', 'group')} {group:g}"
         ax.errorbar(x, y, bar, fmt="o", color=color, ms=3, elinewidth=0.8, zorder=4, label=name)
         line = np.array([x.min(), x.max()])
         ax.plot(line, _mean(intercept)[place] + _mean(slope)[place] * line, color=color, lw=1.2, zorder=3)

@@ -27,9 +27,9 @@ MEASURED: dict[str, tuple[Measured, ...]] = {
     ),
     "contextual-integration": (
         Measured(1.0, True, True),
-        Measured(0.9678, True, True),
-        Measured(0.8916, True, True),
-        Measured(0.8525, False, True),
+        Measured(0.9693, True, True),
+        Measured(0.8736, False, True),
+        Measured(0.8412, False, True),
     ),
     "copy-memory": (
         Measured(0.2822, False, True),
@@ -146,9 +146,9 @@ MEASURED: dict[str, tuple[Measured, ...]] = {
     ),
     "multisensory-decision": (
         Measured(1.0, True, None),
-        Measured(0.9863, True, None),
-        Measured(0.9395, True, True),
-        Measured(0.9111, True, None),
+        Measured(0.9893, True, None),
+        Measured(0.9367, True, True),
+        Measured(0.9127, True, None),
     ),
     "multitask": (
         Measured(0.0289, False, None),
@@ -167,16 +167,16 @@ MEASURED: dict[str, tuple[Measured, ...]] = {
         Measured(0.0, False, None),
     ),
     "parametric-working-memory": (
-        Measured(0.8878, True, None),
-        Measured(0.8223, True, None),
-        Measured(0.24, False, True),
-        Measured(0.0505, False, None),
+        Measured(0.8985, True, None),
+        Measured(0.8132, True, None),
+        Measured(0.2681, False, True),
+        Measured(0.0722, False, None),
     ),
     "perceptual-decision": (
         Measured(1.0, True, True),
-        Measured(0.998, True, True),
-        Measured(0.9111, True, True),
-        Measured(0.8271, True, True),
+        Measured(0.9961, True, True),
+        Measured(0.917, True, True),
+        Measured(0.8193, False, True),
     ),
     "ready-set-go": (
         Measured(0.166, False, None),

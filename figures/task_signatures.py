@@ -88,6 +88,7 @@ def _panel(data: xr.Dataset, ax: Axes) -> None:
         ax.set_axis_off()
         return
     SIGNATURES[fit](found, ax)
+    ax.set_box_aspect(None)
     for text in list(ax.texts):  # no room for numbers here; the record has them
         if text.get_color() == style.GREY:
             text.remove()

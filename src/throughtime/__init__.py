@@ -15,6 +15,7 @@ __all__ = [
     "Run",
     "Trial",
     "__version__",
+    "analyse",
     "analysis",
     "circuits",
     "compare",
@@ -24,6 +25,7 @@ __all__ = [
     "evaluate",
     "gradient",
     "load",
+    "measures",
     "objectives",
     "plotting",
     "reservoir_ceiling",
@@ -39,6 +41,7 @@ _ROOMS = (
     "circuits",
     "comparison",
     "credit",
+    "measures",
     "objectives",
     "plotting",
     "results",
@@ -47,6 +50,7 @@ _ROOMS = (
     "training",
 )
 _NAMES = {
+    "analyse": "throughtime.measures",
     "train": "throughtime.api",
     "evaluate": "throughtime.api",
     "gradient": "throughtime.api",
@@ -65,6 +69,7 @@ if TYPE_CHECKING:
         circuits,
         comparison,
         credit,
+        measures,
         objectives,
         plotting,
         results,
@@ -75,6 +80,7 @@ if TYPE_CHECKING:
     from throughtime.api import evaluate, gradient, train
     from throughtime.comparison import compare, compare_gradients, reservoir_ceiling
     from throughtime.frozen import FrozenArray
+    from throughtime.measures import analyse
     from throughtime.results import Run, load
     from throughtime.trial import Trial
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -82,6 +83,7 @@ def evaluate(
     checkpoint: int = -1,
     purpose: str = "test",
     update: int = 0,
+    noise: bool = True,
 ) -> xr.Dataset:
     """Run held-out trials of every seed of a run, with the circuit's noise on.
 
@@ -93,6 +95,7 @@ def evaluate(
         checkpoint: which recorded weights, the final ones by default.
         purpose: ``"test"``, ``"validation"`` or ``"analysis"``: none shares a trial with training.
         update: index of the block of trials.
+        noise: whether the circuit's noise is on; the trials are the same without it.
 
     Returns:
         Dataset with inputs, targets, outputs, rates and states (seed, trial, time, …), epochs, conditions
@@ -109,7 +112,7 @@ def evaluate(
     each = [run.params(seed, checkpoint) for seed in run.seeds]
     record = training.evaluate(
         run.task if task is None else task,
-        run.circuit,
+        run.circuit if noise else dataclasses.replace(run.circuit, noise_sd=0.0),
         {name: np.stack([one[name] for one in each]) for name in each[0]},
         seeds=run.seeds,
         data_seeds=run.config["training"]["data_seeds"],

@@ -108,7 +108,7 @@ def test_options_of_the_wrong_kind(words: tuple[str, ...], parts: tuple[str, ...
     assert "Traceback" not in err
 
 
-@pytest.mark.parametrize("later", ["analyse", "status", "report"])
+@pytest.mark.parametrize("later", ["status", "report"])
 def test_there_are_no_stubs(later: str, call: Call) -> None:
     assert call(later)[0] == 2
     assert f"• {later}" not in call("--help")[1]

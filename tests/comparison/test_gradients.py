@@ -8,7 +8,8 @@ import throughtime as tt
 from tests.factories import random_params, random_trials, small_circuit
 from throughtime import rules
 from throughtime.comparison import instants
-from throughtime.comparison.draws import batch_loss, draw
+from throughtime.comparison.draws import draw
+from throughtime.measures.loss import batch_loss
 from throughtime.comparison.warm import warmed
 from throughtime.objectives import SquaredError, VanishingGradient
 from throughtime.results import labels

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from throughtime.analysis._category import category
     from throughtime.analysis._chronometric import chronometric
     from throughtime.analysis._circular_error import circular_error
+    from throughtime.analysis._circuit_step import circuit_step
     from throughtime.analysis._contextual import contextual
     from throughtime.analysis._detection import detection
     from throughtime.analysis._dimensionality import dimensionality
@@ -45,6 +46,7 @@ _MEMBERS = {
     "category": "_category",
     "chronometric": "_chronometric",
     "circular_error": "_circular_error",
+    "circuit_step": "_circuit_step",
     "contextual": "_contextual",
     "detection": "_detection",
     "dimensionality": "_dimensionality",
@@ -75,6 +77,7 @@ __all__ = [
     "category",
     "chronometric",
     "circular_error",
+    "circuit_step",
     "contextual",
     "detection",
     "dimensionality",

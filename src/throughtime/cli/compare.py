@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from throughtime.cli.train_options import Compare
     from throughtime.rules import Rule
 
-RULE = re.compile(r"(?:([\w.+-]+)=)?([\w-]+)(?:\((.*)\))?", re.DOTALL)
+NAMED = re.compile(r"(?:([\w.+-]+)=)?([\w-]+)(?:\((.*)\))?", re.DOTALL)
 
 
 def compare(options: Compare, fields: Given, words: list[str]) -> int:
@@ -87,22 +87,35 @@ def rule_of(word: str) -> tuple[str, Rule]:
         >>> rule_of("aligned=eprop(feedback=symmetric)")[0], rule_of("snap(n=2)")[1].n
         ('aligned', 2)
     """
-    match = RULE.fullmatch(word.strip())
+    label, name, options = named_options("--rules", word)
+    return label or name, build.rule(name, options)
+
+
+def named_options(option: str, word: str) -> tuple[str | None, str, dict[str, str]]:
+    """Label (or None), name and options of a word ``[LABEL=]NAME[(option=value, …)]``.
+
+    Raises:
+        Refusal: for another form; ``option`` is where the word was given.
+
+    Example:
+        >>> named_options("--rules", "two=snap(n=2)")
+        ('two', 'snap', {'n': '2'})
+    """
+    match = NAMED.fullmatch(word.strip())
     if match is None:
-        raise Refusal(f"--rules: expected [LABEL=]NAME or [LABEL=]NAME(option=value), found {word!r}.")
-    label, name, options = match[1], match[2], match[3]
-    return label or name, build.rule(name, {} if options is None else _options(word, options))
+        raise Refusal(f"{option}: expected [LABEL=]NAME or [LABEL=]NAME(option=value), found {word!r}.")
+    return match[1], match[2], {} if match[3] is None else _options(option, word, match[3])
 
 
-def _options(word: str, given: str) -> dict[str, str]:
-    source = f"rule({given})"
+def _options(option: str, word: str, given: str) -> dict[str, str]:
+    source = f"given({given})"
     try:
         call = ast.parse(source, mode="eval").body
     except SyntaxError:
         call = None
     if not isinstance(call, ast.Call) or call.args or any(one.arg is None for one in call.keywords):
         raise Refusal(
-            f"--rules: expected options as in {word.partition('(')[0]}(name=value), found {word!r}."
+            f"{option}: expected options as in {word.partition('(')[0]}(name=value), found {word!r}."
         )
     return {str(one.arg): _text(ast.get_source_segment(source, one.value) or "") for one in call.keywords}
 

@@ -30,17 +30,14 @@ def show_list(options: List) -> int:
     elif options.name is not None:
         print(one(_member(options.kind, options.name)))
     else:
-        print("\n\n".join({"tasks": _tasks, "rules": _rules, "circuits": _circuits}[options.kind]()))
+        tables = {"tasks": _tasks, "rules": _rules, "circuits": _circuits, "measures": _measures}
+        print("\n\n".join(tables[options.kind]()))
     return 0
 
 
 def one(member: type) -> str:
     """Docstring of a class, and its fields with their defaults."""
-    fields = [
-        f"  {field.name.replace('_', '-')} = {_default(field)}"
-        for field in dataclasses.fields(member)
-        if field.init
-    ]
+    fields = [f"  {field.name.replace('_', '-')} = {_default(field)}" for field in _fields(member)]
     description = (inspect.getdoc(member) or member.__name__).partition("\n\nExample:")[0]
     return "\n".join([description, "", "Fields and defaults:", *fields])
 
@@ -54,9 +51,9 @@ def _default(field: dataclasses.Field[Any]) -> str:
 
 
 def _member(kind: str, name: str) -> type:
-    from throughtime import circuits, rules, tasks
+    from throughtime import circuits, measures, rules, tasks
 
-    tables: dict[str, Any] = {"tasks": tasks, "rules": rules, "circuits": circuits}
+    tables: dict[str, Any] = {"tasks": tasks, "rules": rules, "circuits": circuits, "measures": measures}
     found: type = tables[kind].get(name)
     return found
 
@@ -132,6 +129,23 @@ def _rules() -> list[str]:
         }
         blocks.append(_block(name, kind, {label: value for label, value in details.items() if value}))
     return blocks
+
+
+def _measures() -> list[str]:
+    from throughtime import measures
+
+    return [
+        _block(
+            name,
+            measures.get(name),
+            {"options": ", ".join(f"{one.name}={_default(one)}" for one in _fields(measures.get(name)))},
+        )
+        for name in measures.names()
+    ]
+
+
+def _fields(member: Any) -> list[dataclasses.Field[Any]]:
+    return [field for field in dataclasses.fields(member) if field.init]
 
 
 def _circuits() -> list[str]:

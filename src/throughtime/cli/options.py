@@ -18,13 +18,13 @@ DESCRIPTION = """Train recurrent circuits on tasks of systems neuroscience, and 
 
 throughtime COMMAND --help tells the options of a command, throughtime --version the version."""
 
-Kind = Literal["tasks", "rules", "circuits", "experiments", "figures"]
+Kind = Literal["tasks", "rules", "circuits", "measures", "experiments", "figures"]
 Result = Annotated[Positional[Path], arg(metavar="RESULT")]
 
 
 @dataclass(frozen=True)
 class List:
-    """List tasks, rules, parts of circuits, experiments or figures; with NAME, all about one."""
+    """List tasks, rules, parts of circuits, measures, experiments or figures; with NAME, all about one."""
 
     kind: Positional[Kind]
     """What to list."""
@@ -66,6 +66,34 @@ class Evaluate:
         from throughtime.cli.evaluate import evaluate
 
         return evaluate(self, given, words)
+
+
+@dataclass(frozen=True)
+class Analyse:
+    """Measure what the circuits of a saved run are like, and save a copy of the run with the measures in it.
+
+    Exit status 1 if a measure is not defined for the run; the file tells why."""
+
+    result: Result
+    """A saved run, or such a copy."""
+    measures: Annotated[tuple[str, ...], arg(metavar="NAME …")]
+    """Names, or NAME(option=value,…): see throughtime list measures."""
+    num_trials: int = 64
+    """Trials per seed."""
+    checkpoint: int = -1
+    """Which of the recorded weights; -1 the final ones, 0 the initial ones."""
+    out: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Where the copy goes, as .nc or .zarr; RESULT-analysis by default."""
+    overwrite: bool = False
+    """Replace a result that is there already."""
+
+    objects: ClassVar[tuple[str, ...]] = ()
+
+    def run(self, given: Given, words: list[str]) -> int:
+        """Measure, print and save."""
+        from throughtime.cli.analyse import analyse
+
+        return analyse(self, words)
 
 
 @dataclass(frozen=True)
@@ -222,12 +250,15 @@ class Check:
         return check(self)
 
 
-Command = List | Train | Compare | Evaluate | Show | ShowTask | Export | Run | Figure | Audit | Check
+Command = (
+    List | Train | Compare | Evaluate | Analyse | Show | ShowTask | Export | Run | Figure | Audit | Check
+)
 COMMANDS: Any = (
     Annotated[List, subcommand("list")]
     | Annotated[Train, subcommand("train")]
     | Annotated[Compare, subcommand("compare")]
     | Annotated[Evaluate, subcommand("evaluate")]
+    | Annotated[Analyse, subcommand("analyse")]
     | Annotated[Show, subcommand("show")]
     | Annotated[ShowTask, subcommand("show-task")]
     | Annotated[Export, subcommand("export")]

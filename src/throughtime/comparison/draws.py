@@ -9,38 +9,15 @@ from typing import TYPE_CHECKING, Any
 import jax
 import jax.numpy as jnp
 
-from throughtime.objectives import Objective, add_weight_penalty
+from throughtime.measures.loss import batch_loss
+from throughtime.objectives import add_weight_penalty
 
 if TYPE_CHECKING:
     from jax import Array
 
-    from throughtime.circuits import Circuit
     from throughtime.trial import Trial
 
     Params = dict[str, Array]
-
-
-def double(tree: Any) -> Any:
-    """Leaves of floating point as float64; other leaves as they are."""
-
-    def one(leaf: Any) -> Any:
-        leaf = jnp.asarray(leaf)
-        return leaf.astype(jnp.float64) if jnp.issubdtype(leaf.dtype, jnp.floating) else leaf
-
-    return jax.tree.map(one, tree)
-
-
-def batch_loss(circuit: Circuit, objective: Objective, params: Params, trials: Trial) -> Array:
-    """Mean loss over trials without noise, penalties included, by ``circuit.run``."""
-
-    def one(trial: Trial) -> Array:
-        path = circuit.run(params, trial.inputs, valid=trial.valid)
-        loss = objective(path.outputs, trial)
-        return loss + objective.penalty(path, trial.valid) if objective.has_penalty else loss
-
-    loss = jnp.mean(jax.vmap(one)(trials))
-    extra = objective.weight_penalty(circuit.weights(params)) if objective.has_weight_penalty else 0.0
-    return loss + extra
 
 
 @partial(jax.jit, static_argnums=(0, 1))

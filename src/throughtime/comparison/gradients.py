@@ -18,9 +18,10 @@ from throughtime.analysis.arrays.gradient_alignment import gradient_alignment
 from throughtime.analysis.arrays.gradient_bias_variance import FEWEST, gradient_bias_variance
 from throughtime.analysis.arrays.one_step_change import one_step_change
 from throughtime.comparison.choice import Given, gradient_form, labelled
-from throughtime.comparison.draws import double, draw, hessian_product, loss_and_gradient, losses_after
+from throughtime.comparison.draws import draw, hessian_product, loss_and_gradient, losses_after
 from throughtime.comparison.instants import instantaneous_alignment
 from throughtime.comparison.warm import warmed
+from throughtime.measures.loss import double
 from throughtime.objectives import Objective, SquaredError
 from throughtime.results.flags import flag_attributes
 from throughtime.results.provenance import library_attributes

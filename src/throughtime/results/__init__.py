@@ -6,7 +6,7 @@ it to netCDF4 or zarr and back.
 """
 
 from throughtime.results.build import run_tree
-from throughtime.results.checkpoints import params_of
+from throughtime.results.checkpoints import params_of, rule_state_of
 from throughtime.results.content import content_sha256
 from throughtime.results.errors import ResultsError
 from throughtime.results.evaluation import evaluation_dataset
@@ -30,6 +30,7 @@ __all__ = [
     "load_tree",
     "params_of",
     "perfect_trials",
+    "rule_state_of",
     "run_tree",
     "save",
     "validate",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -83,6 +83,39 @@ def params_of(tree: xr.DataTree, seed: int, checkpoint: int = -1) -> dict[str, n
     Raises:
         ResultsError: for a tree without checkpoints, an unknown seed or checkpoint.
     """
+    group, index = _one(tree, seed, checkpoint)
+    params = {}
+    for name in json.loads(group.attrs["parameters"]):
+        stored = f"free_{name}" if f"free_{name}" in group else stored_name(name)
+        params[name] = _unpadded(group[stored], index)
+    return params
+
+
+def rule_state_of(
+    tree: xr.DataTree, names: Iterable[str], seed: int, checkpoint: int = -1
+) -> dict[str, np.ndarray]:
+    """What a rule held at a checkpoint (feedback weights, expectations, predictors), bit for bit.
+
+    Args:
+        tree: a run.
+        names: of the arrays of the rule's state, as ``rule.init`` calls them.
+        seed, checkpoint: as for :func:`params_of`.
+
+    Raises:
+        ResultsError: as :func:`params_of`, and for a name that the run does not hold.
+    """
+    group, index = _one(tree, seed, checkpoint)
+    state = {}
+    for name in names:
+        stored = f"rule_{name}" if f"rule_{name}" in group else stored_name(name)
+        if stored not in group:
+            raise ResultsError(f"rule_state: the run holds no {name!r}; it was trained with another rule.")
+        state[name] = _unpadded(group[stored], index)
+    return state
+
+
+def _one(tree: xr.DataTree, seed: int, checkpoint: int) -> tuple[xr.Dataset, tuple[int, int]]:
+    """The group ``/checkpoints`` and the place of one seed's checkpoint in it."""
     if "checkpoints" not in tree.children:
         raise ResultsError("params: the tree has no group /checkpoints; take parameters from a run.")
     group = tree.children["checkpoints"].to_dataset()
@@ -92,16 +125,15 @@ def params_of(tree: xr.DataTree, seed: int, checkpoint: int = -1) -> dict[str, n
     count = group.sizes["checkpoint"]
     if not -count <= checkpoint < count:
         raise ResultsError(f"params: no checkpoint {checkpoint}; the run has checkpoints 0 to {count - 1}.")
-    params = {}
-    for name in json.loads(group.attrs["parameters"]):
-        stored = f"free_{name}" if f"free_{name}" in group else stored_name(name)
-        variable = group[stored]
-        values = variable.values[seeds.index(seed), checkpoint % count]
-        if "shape" in variable.attrs:
-            shape = json.loads(variable.attrs["shape"])
-            values = values[: int(np.prod(shape))].reshape(shape)
-        params[name] = np.array(values)
-    return params
+    return group, (seeds.index(seed), checkpoint % count)
+
+
+def _unpadded(variable: xr.DataArray, index: tuple[int, int]) -> np.ndarray:
+    values = variable.values[index]
+    if "shape" in variable.attrs:
+        shape = json.loads(variable.attrs["shape"])
+        values = values[: int(np.prod(shape))].reshape(shape)
+    return np.array(values)
 
 
 def _sizes(weights: Mapping[str, np.ndarray]) -> dict[str, int]:

@@ -14,7 +14,7 @@ import xarray as xr
 
 from throughtime.config import decode
 from throughtime.results import files
-from throughtime.results.checkpoints import params_of
+from throughtime.results.checkpoints import params_of, rule_state_of
 from throughtime.results.errors import ResultsError
 from throughtime.results.flags import labels
 from throughtime.training.record import DIVERGED
@@ -82,6 +82,16 @@ class Run:
     def params(self, seed: int, checkpoint: int = -1) -> dict[str, np.ndarray]:
         """Free parameters of one seed, bit for bit; see :func:`throughtime.results.params_of`."""
         return params_of(self.tree, seed, checkpoint)
+
+    def rule_state(self, seed: int, checkpoint: int = -1) -> dict[str, np.ndarray]:
+        """What the rule of one seed held, bit for bit; see :func:`throughtime.results.rule_state_of`."""
+        import jax
+
+        def begun(key: Any) -> Any:
+            return self.rule.init(self.circuit, self.circuit.init(key=key), key=key)
+
+        names = jax.eval_shape(begun, jax.random.key(0))
+        return rule_state_of(self.tree, names, seed, checkpoint)
 
     def summary(self) -> str:
         """A table in plain text: seed, status, criterion update, updates, final loss and score.

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from throughtime.measures import geometry, learning
+from throughtime.measures import behaviour, geometry, learning
 from throughtime.measures.base import Measure
 from throughtime.registry import unknown
 
 MEASURES: dict[str, type[Measure]] = {
     kind.named(): kind
     for kind in (
+        behaviour.Behaviour,
         geometry.Dimensionality,
         geometry.PCA,
         learning.GradientNorms,

@@ -9,8 +9,8 @@ from tests.factories import random_params, random_trials, small_circuit
 from throughtime import rules
 from throughtime.comparison import instants
 from throughtime.comparison.draws import draw
-from throughtime.measures.loss import batch_loss
 from throughtime.comparison.warm import warmed
+from throughtime.measures.loss import batch_loss
 from throughtime.objectives import SquaredError, VanishingGradient
 from throughtime.results import labels
 

@@ -27,7 +27,14 @@ MOVING = rules.make("eprop", online=True, step_size=0.5)
 
 @pytest.fixture(scope="module")
 def trained():
-    options = {"num_updates": 4, "batch_size": 2, "log_every": 2, "eval_every": 2, "test_trials": 2}
+    options = {
+        "num_updates": 4,
+        "batch_size": 2,
+        "log_every": 2,
+        "eval_every": 2,
+        "test_trials": 2,
+        "learned": False,
+    }
     return tt.compare(
         TASK, CIRCUIT, ["bptt", "force"], seeds=[5, 2], match="trials", controls=False,
         command="throughtime compare --out /home/me/x.nc", **options,
@@ -163,7 +170,7 @@ def test_tuning_goes_through_the_stages_of_a_curriculum(asked):
     until = tt.tasks.Criterion("correct", at_least=0.5)
     shaping = tt.tasks.Shaping("interval", ((400.0, 500.0, 600.0),), until=until)
     options = {"controls": False, "num_updates": 9, "eval_every": 3, "tune": True, "grid": (1e-3, 1e-2)}
-    tt.compare(TASK, CIRCUIT, ["rflo"], curriculum=shaping, **options)
+    tt.compare(TASK, CIRCUIT, ["rflo"], curriculum=shaping, learned=False, **options)
     for _, settings in (*asked["tuning"], *asked["runs"]):
         assert (settings["curriculum"], settings["eval_every"]) == (shaping, 3)
 
@@ -173,6 +180,7 @@ def test_tuning_is_the_same_for_every_rule_and_never_sees_the_seeds(asked, tmp_p
         TASK, CIRCUIT, ["rflo", ("moving", MOVING), "force"], seeds=range(3), tune=True,
         grid=(1e-3, 4e-3, 1.0),
         tune_seeds=2, tune_updates=7, num_updates=9, data_seeds=4, checkpoint=tmp_path, clip=1.0, keep=(3,),
+        learned=False,
     )  # fmt: skip
     data = tree["comparison"].to_dataset()
     assert labels(data["rule"]) == ["rflo", "moving", "force", "readout-only", "bptt"]
@@ -204,13 +212,15 @@ def test_tuning_is_the_same_for_every_rule_and_never_sees_the_seeds(asked, tmp_p
 
 
 def test_an_edge_of_the_grid_is_flagged(asked):
-    tree = tt.compare(TASK, CIRCUIT, ["rflo"], controls=False, tune=True, grid=(4e-3, 1e-2), seeds=3)
+    tree = tt.compare(
+        TASK, CIRCUIT, ["rflo"], controls=False, tune=True, grid=(4e-3, 1e-2), seeds=3, learned=False
+    )
     assert tree["comparison/at_edge"].values.tolist() == [1]
     assert len(asked["tuning"]) == 2
 
 
 def test_without_tuning_every_rule_keeps_its_own_step(asked):
-    tree = tt.compare(TASK, CIRCUIT, ["rflo", ("moving", MOVING)], seeds=3, learning_rate=0.01)
+    tree = tt.compare(TASK, CIRCUIT, ["rflo", ("moving", MOVING)], seeds=3, learning_rate=0.01, learned=False)
     assert asked["tuning"] == []
     assert tree["comparison/learning_rate"].values.tolist() == [0.01, 0.5, 0.01, 0.01]
     assert [settings["learning_rate"] for _, settings in asked["runs"]] == [0.01, 1.0, 0.01, 0.01]

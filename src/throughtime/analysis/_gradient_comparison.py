@@ -21,6 +21,7 @@ from throughtime.analysis.arrays.blocks import Estimate
 
 DRAW, SEED = "draw", "seed"
 LONG_NAMES = {
+    "bias": "bias relative to the gradient",
     "bias_squared": "squared bias",
     "mean_norm_squared": "squared norm of the mean gradient",
     "variance": "variance",
@@ -79,8 +80,8 @@ def gradient_bias_variance(
         confidence, population: see the array function.
 
     Returns:
-        Dataset: ``bias_squared, mean_norm_squared, variance, relative_variance, signal_to_noise`` ([seed,]
-        block), each with ``…_lower`` and ``…_upper``.
+        Dataset: ``bias_squared, mean_norm_squared, variance, relative_variance, signal_to_noise, bias``
+        ([seed,] block), each with ``…_lower`` and ``…_upper``.
 
     Raises:
         ValueError: as the array function.

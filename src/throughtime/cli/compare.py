@@ -60,6 +60,7 @@ def compare(options: Compare, fields: Given, words: list[str]) -> int:
             circuit,
             rules,
             controls=not options.no_controls,
+            learned=not options.no_learned,
             match=options.match,
             checkpoint=options.checkpoint,
             test_trials=options.test_trials,

@@ -134,6 +134,8 @@ class Compare(Training):
     """End when the budget is spent, or when every seed meets the task's criterion."""
     no_controls: bool = False
     """Leave out the controls, readout-only and bptt, where they are not among the rules."""
+    no_learned: bool = False
+    """Do not measure what the circuits came to be like, which takes two more trainings with bptt."""
     match: Literal["updates", "trials"] = "updates"
     """As many updates for every rule; or as many trials, for rules that take one at a time."""
     tune: bool = False

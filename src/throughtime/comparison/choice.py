@@ -12,7 +12,7 @@ from throughtime.registry import kebab
 from throughtime.rules import Rule
 
 CONTROLS = ("readout-only", "bptt")
-RESERVED = "comparison"
+RESERVED = ("comparison", "learned", "nulls")
 
 Given: TypeAlias = str | Rule | tuple[str, str | Rule]
 
@@ -44,10 +44,10 @@ def labelled(given: Iterable[Given] | Mapping[str, str | Rule], controls: bool =
                 f"rules: {rule!r} is no rule; give names such as 'rflo', rules, or pairs (label, rule)."
             )
         label = (one if isinstance(one, str) else registry_name(rule)) if label is None else label
-        if not re.fullmatch(r"[\w.+=-]+", label) or label == RESERVED:
+        if not re.fullmatch(r"[\w.+=-]+", label) or label in RESERVED:
             raise ValueError(
-                f"rules: label {label!r} cannot name a group; use letters, digits and . + = - _, and not "
-                f"{RESERVED!r}."
+                f"rules: label {label!r} cannot name a group; use letters, digits and . + = - _, and none of "
+                f"{', '.join(RESERVED)}."
             )
         if label in found:
             raise ValueError(f"rules: {label!r} is there twice; tell them apart with pairs (label, rule).")

@@ -86,8 +86,8 @@ def compare_gradients(
 
     Returns:
         Dataset over ``rule`` and ``block`` (the parameters that can be trained, then ``all``): ``cosine,
-        norm_ratio, bias_squared, mean_norm_squared, variance, relative_variance, signal_to_noise``; over
-        ``rule``: ``predicted_change, measured_change, best_step, best_change, slope, curvature,
+        norm_ratio, bias, bias_squared, mean_norm_squared, variance, relative_variance, signal_to_noise``;
+        over ``rule``: ``predicted_change, measured_change, best_step, best_change, slope, curvature,
         learning_rate, num_draws, warm_up_passes, displacement``; ``loss``. Estimates have ``…_lower`` and
         ``…_upper``. With ``instantaneous``: ``step_cosine`` (rule, time, block) and ``lagged_cosine`` (rule,
         lag, block), see :mod:`throughtime.comparison.instants`.

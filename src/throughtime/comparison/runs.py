@@ -9,6 +9,10 @@ import xarray as xr
 
 from throughtime import config, training
 from throughtime.comparison.choice import Given, has_step_size, labelled, with_step
+from throughtime.comparison.learned import NUM_TRIALS
+from throughtime.comparison.learned import learned as measured
+from throughtime.comparison.nulls import NULLS, null_runs, reference
+from throughtime.comparison.probe import Probe
 from throughtime.comparison.study import Study, own_settings
 from throughtime.comparison.summary import summary
 from throughtime.comparison.tuning import GRID, Tuned, check_grid, tuning_seeds, untuned
@@ -38,6 +42,7 @@ def compare(
     tune_seeds: int | Iterable[int] | None = None,
     tune_updates: int | None = None,
     loss_levels: Sequence[float] | None = None,
+    learned: bool = True,
     checkpoint: str | os.PathLike[str] | None = None,
     test_trials: int = 64,
     command: str | None = None,
@@ -68,13 +73,18 @@ def compare(
         tune_updates: updates of each try; as many as ``num_updates`` by default.
         loss_levels: losses of the training curves at which the number of updates is compared; by default
             the median that each rule's curve ended at.
+        learned: measure what the circuits came to be like at every checkpoint (``keep`` adds some), beside
+            circuits of BPTT that differ by chance, which are trained for it, from other trials and from other
+            weights; needs ``bptt`` among the rules for the distances. It costs two more trainings, and a few
+            seconds a circuit.
         checkpoint: folder for the state of each training; the same call goes on from there.
         test_trials, command, progress: as for :func:`throughtime.train`.
         settings: further settings of :func:`throughtime.training.train`.
 
     Returns:
         ``xarray.DataTree`` of kind ``study``: one group a rule, which is the tree of its run
-        (``tt.Run(tree["rflo"])``), and ``/comparison``: see :mod:`throughtime.comparison.summary`.
+        (``tt.Run(tree["rflo"])``); ``/comparison``, see :mod:`throughtime.comparison.summary`; and
+        ``/learned``, see :mod:`throughtime.comparison.learned`, with the runs it needs in ``/nulls``.
 
     Raises:
         ValueError: for settings, rules or grids that cannot work, before anything is trained.
@@ -83,7 +93,7 @@ def compare(
         >>> import throughtime as tt
         >>> task = tt.tasks.make("cue-set-go", dt=50.0)
         >>> circuit = tt.circuits.for_task(task, num_units=6)
-        >>> options = {"num_updates": 2, "batch_size": 2, "test_trials": 2}
+        >>> options = {"num_updates": 2, "batch_size": 2, "test_trials": 2, "learned": False}
         >>> tree = tt.compare(task, circuit, ["rflo"], controls=False, **options)
         >>> tree["comparison/final_loss"].dims
         ('rule', 'seed')
@@ -122,6 +132,7 @@ def compare(
         "seeds": labels, "num_updates": num_updates, "batch_size": batch_size,
         "match": match, "stop": stop, "controls": controls, "tune": tune, "grid": grids,
         "tune_seeds": seeds_of_tuning, "tune_updates": (tune_updates or num_updates) if tune else None,
+        "learned": learned,
         "loss_levels": None if loss_levels is None else tuple(map(float, loss_levels)),
     }  # fmt: skip
     data = summary(
@@ -131,13 +142,26 @@ def compare(
         scale={name: study.scale(rule) for name, rule in chosen.items()},
         levels=loss_levels,
     )
+    groups = {"/comparison": data}
+    nulls: dict[str, xr.DataTree] = {}
+    if learned:
+        goal = reference(chosen)
+        if goal is not None:
+            everything = {*used, *seeds_of_tuning}
+            options = {"test_trials": 0, "command": command}
+            nulls = null_runs(study, chosen[goal], found[goal].rate, labels, everything, **options)
+        probe = Probe(
+            task, circuit, study.objective, data_seed=defaults["data_seeds"][0], num_trials=NUM_TRIALS
+        )
+        groups["/learned"] = measured(runs, chosen, nulls, probe, key_seed=labels[0])
+        groups |= {f"/{NULLS}": xr.Dataset()} if nulls else {}
     attrs = _root(
         task, circuit, chosen, asked, {name: run.attrs["config_sha256"] for name, run in runs.items()}
     )
     if command is not None:
         attrs["command"] = strip_paths(command)
-    groups = {"/": xr.Dataset(attrs=attrs), "/comparison": data}
-    for label, run in runs.items():
+    groups["/"] = xr.Dataset(attrs=attrs)
+    for label, run in {**runs, **{f"{NULLS}/{name}": run for name, run in nulls.items()}}.items():
         for node in run.subtree:
             path = node.path.rstrip("/")
             groups[f"/{label}{path}"] = node.to_dataset(inherit=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -91,10 +92,16 @@ class Study:
         return tune(one, rule, label, sizes, seeds)
 
     def run(
-        self, rule: Rule, label: str, learning_rate: Any, seeds: tuple[int, ...], **options: Any
+        self,
+        rule: Rule,
+        label: str,
+        learning_rate: Any,
+        seeds: tuple[int, ...],
+        changes: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> xr.DataTree:
-        """The run of one rule as a tree."""
-        settings = self.settings(rule, learning_rate, seeds)
+        """The run of one rule as a tree; ``changes`` go before what is the same for all rules."""
+        settings = self.settings(rule, learning_rate, seeds) | dict(changes or {})
         state = self.state_file(label)
         return api.train(
             self.task, self.circuit, rule, checkpoint=state, progress=self.progress, **settings, **options

@@ -11,13 +11,21 @@ from throughtime.plotting.comparison import final_values, learning_curves
 from throughtime.plotting.conditions import aligned_traces, rescaled_rate, scaling_indices
 from throughtime.plotting.discrimination import chronometric, contextual, psychometric, psychometric_by
 from throughtime.plotting.examples import trials_by_condition
-from throughtime.plotting.gradients import gradient_norms
+from throughtime.plotting.gradients import compare_gradients, gradient_norms
 from throughtime.plotting.lags import cost_by_steps, score_by_lag
+from throughtime.plotting.learning import flow_field, kernel_alignment, sharpness, weight_change
 from throughtime.plotting.losses import fractional_loss
 from throughtime.plotting.matching import category, detection, repetition
 from throughtime.plotting.priors import timing_by
 from throughtime.plotting.rhythm import peak_variability, synchronization, temporal_scaling
 from throughtime.plotting.sequences import serial_position
+from throughtime.plotting.similarity import circuit_map, distance_matrix, group_distances, start_spread
+from throughtime.plotting.statistics import (
+    bias_variability,
+    paired_differences,
+    rule_accuracy,
+    rule_confusion,
+)
 from throughtime.plotting.training import learning_curve
 from throughtime.plotting.trials import sorted_rates, state_space, trial
 
@@ -44,28 +52,40 @@ __all__ = [
     "SIGNATURES",
     "accuracy",
     "aligned_traces",
+    "bias_variability",
     "category",
     "chronometric",
+    "circuit_map",
     "circular_error",
+    "compare_gradients",
     "contextual",
     "cost_by_steps",
     "detection",
+    "distance_matrix",
     "final_values",
+    "flow_field",
     "fractional_loss",
     "gradient_norms",
+    "group_distances",
+    "kernel_alignment",
     "learning_curve",
     "learning_curves",
     "marks",
+    "paired_differences",
     "peak_variability",
     "produced_interval",
     "psychometric",
     "psychometric_by",
     "repetition",
     "rescaled_rate",
+    "rule_accuracy",
+    "rule_confusion",
     "scaling_indices",
     "score_by_lag",
     "serial_position",
+    "sharpness",
     "sorted_rates",
+    "start_spread",
     "state_space",
     "style",
     "synchronization",
@@ -74,4 +94,5 @@ __all__ = [
     "timing_variability",
     "trial",
     "trials_by_condition",
+    "weight_change",
 ]

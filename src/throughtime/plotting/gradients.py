@@ -11,7 +11,10 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from throughtime.plotting import style
-from throughtime.plotting.marks import axis_label, end_labels, key, labels, note, plain_log
+from throughtime.plotting.marks import axis_label, by_seed, end_labels, key, labels, note, number, plain_log
+
+MEASURES = {"cosine": "Cosine with exact gradient", "signal_to_noise": "Signal-to-noise ratio"}
+"""Short names of measures, for axes."""
 
 
 def gradient_norms(
@@ -100,6 +103,83 @@ def gradient_norms(
     if ordered is not None:
         key(ax, ordered, bounds=(0.06 if falls else 0.58, 0.1, 0.36, 0.04))
     return ax
+
+
+def compare_gradients(
+    measured: xr.Dataset,
+    ax: Axes,
+    *,
+    variable: str = "cosine",
+    block: str = "all",
+    names: Sequence[str] | None = None,
+    color: Any = style.BLUE,
+    label: str | None = None,
+) -> Axes:
+    """A measure of the gradients of several rules, one row a rule.
+
+    Dots are seeds where there are seeds, the large one their median; a bar is the interval over draws. A
+    signal-to-noise ratio is drawn on a log axis, and one that is infinite (a rule without chance) as a
+    triangle at the right edge.
+
+    Args:
+        measured: what ``tt.compare_gradients`` returns, or such datasets along a dim ``seed``.
+        ax: axes to draw in.
+        variable: over ``rule`` and ``block``, such as ``"cosine"`` or ``"signal_to_noise"``. block: which.
+        names: of the rules; their labels if not given. color: of the marks.
+        label: x label instead of the variable's own.
+
+    Returns:
+        ``ax``.
+
+    Raises:
+        ValueError: for a block that is not there.
+    """
+    known = labels(measured["block"])
+    if block not in known:
+        raise ValueError(f"block: no {block!r}; there are {', '.join(known)}.")
+    picked = measured.isel(block=known.index(block))
+    values = by_seed(picked[variable]).transpose("rule", "seed").values.astype(float)
+    if variable == "signal_to_noise":
+        ax.set_xscale("log")
+        _log_limits(ax, values)
+    else:
+        finite = values[np.isfinite(values)]
+        ax.set_xlim(float(np.min(finite, initial=0.0)) - 0.03, float(np.max(finite, initial=1.0)) + 0.05)
+        ax.axvline(0.0, color=style.GREY, lw=0.6, zorder=0)
+    low, high = ax.get_xlim()
+    for row, each in enumerate(values):
+        endless = np.isposinf(each)
+        there = np.isfinite(each) & (each > 0 if variable == "signal_to_noise" else True)
+        if len(each) > 1:
+            ax.plot(each[there], np.full(there.sum(), row), "o", color=color, ms=2.5, mew=0, alpha=0.35)
+        elif f"{variable}_lower" in picked and there.any():
+            bounds = [float(picked[f"{variable}_{end}"].squeeze()[row]) for end in ("lower", "upper")]
+            ax.plot(np.clip(bounds, low, high), (row, row), color=color, lw=1.0, zorder=1)
+        if endless.any():
+            ax.plot(high, row, ">", color=color, ms=4.5, mew=0, clip_on=False, zorder=4)
+        elif there.any():
+            ax.plot(np.median(each[there]), row, "o", color=color, ms=4.5, mec="white", mew=0.5, zorder=3)
+    ax.set_yticks(range(len(values)), labels(picked["rule"]) if names is None else list(names))
+    ax.set_ylim(len(values) - 0.5, -0.5)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlabel(label or axis_label(measured[variable], MEASURES.get(variable)))
+    text = number(picked[variable]) if "seed" in picked[variable].dims else _draws(picked)
+    ax.text(1, 1.01, text, transform=ax.transAxes, ha="right", va="bottom", fontsize=6, color=style.GREY)
+    return ax
+
+
+def _draws(measured: xr.Dataset) -> str:
+    """How many draws the rules with chance had, and that nothing else varies."""
+    most = int(measured["num_draws"].max()) if "num_draws" in measured else 1
+    return f"n = 1 circuit, {most} draws" if most > 1 else "n = 1 circuit"
+
+
+def _log_limits(ax: Axes, values: np.ndarray) -> None:
+    positive = values[np.isfinite(values) & (values > 0)]
+    if positive.size:
+        low, high = float(positive.min()) / 3, float(positive.max()) * 3
+        ax.set_xlim(low, high)
+        plain_log(ax.xaxis, low, high)
 
 
 def _colors(count: int, ordered: xr.DataArray | None) -> list[Any]:

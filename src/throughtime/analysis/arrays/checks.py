@@ -7,6 +7,10 @@ from typing import Any
 import numpy as np
 
 
+class DegenerateError(ValueError):
+    """Sound data in which nothing varies, so that what is asked has no answer; among others it is a NaN."""
+
+
 def finite(name: str, values: Any, remedy: str = "drop or repair these samples first") -> np.ndarray:
     """``values`` as a float64 array, refused when any entry is NaN or infinite.
 
@@ -58,3 +62,32 @@ def fraction(name: str, value: float) -> float:
     if not 0.0 < value < 1.0:
         raise ValueError(f"{name}: {value} is not between 0 and 1; use for example 0.95.")
     return value
+
+
+def paired(x: Any, y: Any, *, axis: int = -1, fewest: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Two representations of the same samples as centred float64 matrices (sample, unit).
+
+    Raises:
+        ValueError: for non-finite entries, samples that do not pair, too few of them, or zero variance.
+    """
+    found = []
+    for name, values in (("x", x), ("y", y)):
+        array = finite(name, values, "leave padding out, in both alike")
+        if array.ndim < 2:
+            raise ValueError(f"{name}: shape {array.shape}; expected (sample, unit).")
+        moved = np.moveaxis(array, axis, -1)
+        found.append((moved.shape[:-1], moved.reshape(-1, moved.shape[-1])))
+    (shape, first), (other, second) = found
+    if shape != other:
+        raise ValueError(
+            f"y: samples of shape {other}, x has {shape}; pass the same samples in the same order."
+        )
+    if len(first) < fewest:
+        raise ValueError(f"x: {len(first)} samples; use at least {fewest}.")
+    centred = []
+    for name, values in (("x", first), ("y", second)):
+        away = values - values.mean(0)
+        if not (away**2).sum() > 1e-24 * (values**2).sum():
+            raise ValueError(f"{name}: zero variance in every unit; there is nothing to compare.")
+        centred.append(away)
+    return centred[0], centred[1]

@@ -19,6 +19,7 @@ class BiasVariance(NamedTuple):
         blocks: names.
         bias_squared: ‖Eĝ − g‖². mean_norm_squared: ‖Eĝ‖². variance: trace of the covariance of ĝ.
         relative_variance: variance/‖g‖², NaN where g is zero. signal_to_noise: its inverse.
+        bias: ‖Eĝ − g‖/‖g‖, NaN where g is zero; 0 where ``bias_squared`` came out negative.
     """
 
     blocks: tuple[str, ...]
@@ -27,6 +28,7 @@ class BiasVariance(NamedTuple):
     variance: Estimate
     relative_variance: Estimate
     signal_to_noise: Estimate
+    bias: Estimate
 
 
 def gradient_bias_variance(
@@ -88,9 +90,10 @@ def _one(draws: np.ndarray, exact: np.ndarray, confidence: float, population: bo
         relative = Estimate(*(np.float64(bound) / length for bound in variance))
         low, high = np.maximum(relative.lower, 0), np.maximum(relative.upper, 0)
         noise = Estimate(1 / np.float64(relative.value), 1 / np.float64(high), 1 / np.float64(low))
+        distance = Estimate(*(np.sqrt(np.maximum(bound, 0) / np.float64(length)) for bound in bias))
     if length == 0:
-        relative = noise = Estimate(np.nan, np.nan, np.nan)
-    return [bias, size, variance, relative, noise]
+        relative = noise = distance = Estimate(np.nan, np.nan, np.nan)
+    return [bias, size, variance, relative, noise, distance]
 
 
 def _pairs(products: np.ndarray, confidence: float, population: bool) -> Estimate:

@@ -19,7 +19,7 @@ on, with the conditions ``initial``, ``readout-only``, ``other-trials`` and ``ot
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import xarray as xr
@@ -106,7 +106,7 @@ def learned(
         {"units": "1", "long_name": "trials seen when the criterion was met, -1 if never"},
     )
     _add_nulls(dataset, each, chosen, nulls, ends, probe)
-    told = {f"refused_{name.replace(' ', '_')}": reason for name, reason in inspect.refusals.items()}
+    told: dict[str, Any] = {f"refused_{name.replace(' ', '_')}": reason for name, reason in inspect.refusals.items()}
     return dataset.assign_coords(
         rule=rule_coordinate(each),
         seed=("seed", seeds, attributes("seed")),

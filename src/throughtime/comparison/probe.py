@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from throughtime import keys
-from throughtime.measures.loss import batch_loss, double
+from throughtime.measures.loss import batch_loss, decision_steps, double
 
 PURPOSE = "analysis"
 MOST_TIMES = 16
@@ -61,11 +61,8 @@ class Probe:
 
     @cached_property
     def decision(self) -> np.ndarray:
-        """(trial,) the last step that bears loss; the last of the trial where none does."""
-        mask = np.asarray(self.trials.mask).max(-1) > 0
-        valid = np.asarray(self.trials.valid, bool)
-        judged = np.where(mask.any(1, keepdims=True), mask & valid, valid)
-        return judged.shape[1] - 1 - judged[:, ::-1].argmax(1)
+        """(trial,) the step of the decision; see :func:`throughtime.measures.loss.decision_steps`."""
+        return decision_steps(self.trials)
 
     @property
     def regularised(self) -> int:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import xarray as xr
 
 from throughtime import analysis
 from throughtime.circuits.readout import read_out
-from throughtime.measures.base import BySeed
-from throughtime.measures.loss import double
+from throughtime.measures.base import BySeed, Measure
+from throughtime.measures.loss import batch_loss, decision_steps, double
 from throughtime.trial import Trial
 
 if TYPE_CHECKING:
@@ -54,4 +55,142 @@ class GradientNorms(BySeed):
         inputs = named(batch.inputs, "input")
         return analysis.gradient_norms(
             circuit, params, inputs, loss, targets=targets, valid=valid, dt=dt, lags=lags
+        )
+
+
+@dataclass(frozen=True)
+class Sharpness(BySeed):
+    """Largest and smallest eigenvalue of the Hessian of the loss on noise-free trials, and its trace.
+
+    The loss is the run's objective, penalties included, whatever its rule followed.
+
+    Attributes:
+        num_trials: trials of the batch.
+        num_probes: random vectors for the trace.
+    """
+
+    num_trials: int = 32
+    num_probes: int = 20
+
+    def of_seed(self, material: Material, seed: int) -> xr.Dataset:
+        """See :func:`throughtime.analysis.sharpness`."""
+        batch, objective = material.batch(seed, min(self.num_trials, material.num_trials)), material.objective
+
+        def loss(params: Any) -> Any:
+            return batch_loss(material.circuit, objective, params, batch)
+
+        rate = material.run.config["training"]["learning_rate"]
+        return analysis.sharpness(
+            loss,
+            material.params(seed),
+            seed=0,
+            learning_rate=float(rate) if isinstance(rate, int | float) else None,
+            num_probes=self.num_probes,
+            regularised=objective.has_penalty or objective.has_weight_penalty,
+        )
+
+
+@dataclass(frozen=True)
+class KernelAlignment(BySeed):
+    """How far the kernels of the representation and of the tangent have turned since before training.
+
+    The representation is that of noise-free rates at the last step that bears loss, the tangent kernel that
+    of the outputs there. Lazy learning leaves both at 1.
+
+    Attributes:
+        num_trials: trials; the tangent kernel has one row a trial and output.
+    """
+
+    num_trials: int = 16
+
+    def of_seed(self, material: Material, seed: int) -> xr.Dataset:
+        """See :func:`throughtime.analysis.kernel_alignment`."""
+        batch, circuit = material.batch(seed, min(self.num_trials, material.num_trials)), material.circuit
+        last = jnp.asarray(decision_steps(batch))
+        start = material.at(0)
+
+        def decided(params: Any, x: Any, valid: Any, at: Any) -> Any:
+            return circuit.run(params, x, valid=valid).rates[at]
+
+        with jax.enable_x64(True):
+            over_trials = jax.vmap(decided, in_axes=(None, 0, 0, 0))
+            after, before = (
+                xr.DataArray(
+                    np.asarray(over_trials(double(one.params(seed)), batch.inputs, batch.valid, last)),
+                    dims=("trial", "unit"),
+                )
+                for one in (material, start)
+            )
+
+        def outputs(params: Any, index: Any) -> Any:
+            at = jnp.asarray(index, int)
+            return circuit.run(params, batch.inputs[at], valid=batch.valid[at]).outputs[last[at]]
+
+        return analysis.kernel_alignment(
+            after,
+            start_rates=before,
+            outputs=outputs,
+            params=material.params(seed),
+            start_params=start.params(seed),
+            inputs=xr.DataArray(np.arange(len(last), dtype=float), dims="trial"),
+        )
+
+
+@dataclass(frozen=True)
+class WeightChange(Measure):
+    """Size, ranks and directions of what training did to the recurrent weights, checkpoint by checkpoint.
+
+    Attributes:
+        num_draws: changes without structure that it is compared with.
+    """
+
+    num_draws: int = 200
+
+    def __call__(self, material: Material) -> xr.Dataset:
+        """See :func:`throughtime.analysis.weight_change`."""
+        group = material.run.tree["checkpoints"].to_dataset()
+        ends = group.sizes["checkpoint"]
+        last = material.checkpoint % ends
+        if last == 0:
+            raise ValueError("checkpoint: 0 is before training; choose a later one.")
+        weights = group["recurrent"].astype(float).isel(checkpoint=slice(last + 1))
+        found = analysis.weight_change(
+            weights,
+            seed=0,
+            input_weights=_one_matrix(material.weights("input")),
+            readout=material.weights("readout").astype(float),
+            num_draws=self.num_draws,
+        )
+        return found.assign_coords(
+            checkpoint_update=group["checkpoint_update"].isel(checkpoint=slice(last + 1))
+        )
+
+
+def _one_matrix(weights: xr.DataArray) -> xr.DataArray | None:
+    """Input weights of one matrix; where every gate has its own there is no one subspace of inputs."""
+    extra = set(weights.dims) - {"seed", "unit", "input"}
+    return None if extra else weights.astype(float)
+
+
+@dataclass(frozen=True)
+class FlowField(Measure):
+    """Whether activity came to flow as the rule's feedback weights assign credit, or as the readout would.
+
+    Needs a rule that holds feedback weights of its own, such as ``rflo`` with random feedback.
+    """
+
+    def __call__(self, material: Material) -> xr.Dataset:
+        """See :func:`throughtime.analysis.flow_field`."""
+        group = material.run.tree["checkpoints"].to_dataset()
+        if "rule_feedback" not in group:
+            raise ValueError(
+                "rule: it holds no feedback weights, so the assumed decoder is the readout itself; use a "
+                "rule with feedback='random'."
+            )
+        assumed = group["rule_feedback"].isel(checkpoint=material.checkpoint, drop=True)
+        return analysis.flow_field(
+            material.at(0).quiet,
+            material.quiet,
+            assumed=assumed.transpose("seed", "output", "unit").astype(float),
+            true=material.weights("readout").astype(float),
         )

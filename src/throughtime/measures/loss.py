@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 if TYPE_CHECKING:
     from jax import Array
@@ -38,3 +39,15 @@ def batch_loss(circuit: Circuit, objective: Objective, params: Params, trials: T
     loss = jnp.mean(jax.vmap(one)(trials))
     extra = objective.weight_penalty(circuit.weights(params)) if objective.has_weight_penalty else 0.0
     return loss + extra
+
+
+def decision_steps(trials: Any) -> np.ndarray:
+    """Index (trial,) of the last step that bears loss; of the last valid one where none does.
+
+    Args:
+        trials: batch with ``mask`` (trial, time, output) and ``valid`` (trial, time).
+    """
+    mask = np.asarray(trials.mask).max(-1) > 0
+    valid = np.asarray(trials.valid, bool)
+    judged = np.where(mask.any(1, keepdims=True), mask & valid, valid)
+    return judged.shape[1] - 1 - judged[:, ::-1].argmax(1)

@@ -15,6 +15,7 @@ from throughtime.analysis._circuit_step import CircuitStep, circuit_step
 from throughtime.measures.loss import double
 from throughtime.results import labels
 from throughtime.results.flags import flag_attributes
+from throughtime.results.schema import stored_name
 from throughtime.training.record import DIVERGED
 
 if TYPE_CHECKING:
@@ -88,8 +89,7 @@ class Material:
     def weights(self, name: str) -> xr.DataArray:
         """Effective weights (seed, …) at the checkpoint, under the name ``circuit.weights`` gives them."""
         group = self.run.tree["checkpoints"].to_dataset()
-        stored = name if name in group else f"{name}_weights"
-        return group[stored].isel(checkpoint=self.checkpoint, drop=True)
+        return group[stored_name(name)].isel(checkpoint=self.checkpoint, drop=True)
 
     def batch(self, seed: int, num_trials: int | None = None) -> Any:
         """The trials of one seed as the task makes them, leaves (trial, …), in float64."""

@@ -15,7 +15,11 @@ MEASURES: dict[str, type[Measure]] = {
         behaviour.Behaviour,
         geometry.Dimensionality,
         geometry.PCA,
+        learning.FlowField,
         learning.GradientNorms,
+        learning.KernelAlignment,
+        learning.Sharpness,
+        learning.WeightChange,
     )
 }
 

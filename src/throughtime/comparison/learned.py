@@ -106,7 +106,9 @@ def learned(
         {"units": "1", "long_name": "trials seen when the criterion was met, -1 if never"},
     )
     _add_nulls(dataset, each, chosen, nulls, ends, probe)
-    told: dict[str, Any] = {f"refused_{name.replace(' ', '_')}": reason for name, reason in inspect.refusals.items()}
+    reasons: dict[str, Any] = {
+        f"refused_{name.replace(' ', '_')}": reason for name, reason in inspect.refusals.items()
+    }
     return dataset.assign_coords(
         rule=rule_coordinate(each),
         seed=("seed", seeds, attributes("seed")),
@@ -121,7 +123,7 @@ def learned(
         circuit_noise="off",
         dtype="float64",
         regularised=probe.regularised,
-        **told,
+        **reasons,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -37,6 +38,7 @@ class Inspection:
     def __init__(self, probe: Probe) -> None:
         self.probe = probe
         self.refusals: dict[str, str] = {}
+        self._known: dict[bytes, dict[str, float]] = {}
 
     def __call__(
         self,
@@ -66,7 +68,7 @@ class Inspection:
         parts = {
             "distances": lambda: {} if end is None else distances(end, activity, self.probe),
             "geometry": lambda: self._geometry(activity, first),
-            "curvature": lambda: self._curvature(params),
+            "curvature": lambda: self._once(params, self._curvature),
             "tangent kernel": lambda: self._tangent(params, start),
             "weights": lambda: self._weights(params, start),
             "alignment": lambda: self._alignment(run, rule, seed, checkpoint, params, key_seed),
@@ -89,6 +91,14 @@ class Inspection:
             "participation_ratio": float(participation_ratio(variance)) if variance.sum() > 0 else np.nan,
             "representation_alignment": np.nan if aligned is None else aligned.alignment,
         }
+
+    def _once(self, params: dict[str, Any], measure: Any) -> dict[str, float]:
+        """What does not depend on the rule: rules that share initial weights share it too."""
+        key = b"".join(name.encode() + np.asarray(value).tobytes() for name, value in sorted(params.items()))
+        digest = hashlib.sha256(key).digest()
+        if digest not in self._known:
+            self._known[digest] = measure(params)
+        return self._known[digest]
 
     @cached_property
     def _sharp(self) -> Any:

@@ -67,10 +67,12 @@ class Sharpness(BySeed):
     Attributes:
         num_trials: trials of the batch.
         num_probes: random vectors for the trace.
+        tolerance: of the eigenvalues; see the analysis.
     """
 
-    num_trials: int = 32
-    num_probes: int = 20
+    num_trials: int = 16
+    num_probes: int = 10
+    tolerance: float = 1e-4
 
     def of_seed(self, material: Material, seed: int) -> xr.Dataset:
         """See :func:`throughtime.analysis.sharpness`."""
@@ -86,6 +88,7 @@ class Sharpness(BySeed):
             seed=0,
             learning_rate=float(rate) if isinstance(rate, int | float) else None,
             num_probes=self.num_probes,
+            tolerance=self.tolerance,
             regularised=objective.has_penalty or objective.has_weight_penalty,
         )
 

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from throughtime import api, keys
+from throughtime.analysis._align import align
 from throughtime.analysis._circuit_step import CircuitStep, circuit_step
 from throughtime.measures.loss import double
 from throughtime.results import labels
@@ -110,13 +111,36 @@ class Material:
         valid = self.quiet["valid"].astype(bool)
         return self.quiet["rates"].where(valid if epoch is None else valid & self.within(epoch))
 
+    def aligned(self, seed: int, epoch: str | None = None, *, num_times: int | None = None) -> xr.DataArray:
+        """Rates (trial, lag, unit) of one seed, its noise on, over the shortest duration of an epoch.
+
+        Args:
+            seed: whose. epoch: see :meth:`epoch`. num_times: times, evenly spaced; every bin by default.
+
+        Raises:
+            ValueError: for an epoch that is absent from every trial.
+        """
+        name, onset, offset = self.epoch(epoch)
+        onset, offset = onset.sel(seed=seed), offset.sel(seed=seed)
+        dt = float(self.run.task.dt)
+        length = offset - onset
+        there = length.where(length > dt / 2)
+        if not bool(there.notnull().any()):
+            raise ValueError(f"epoch: {name!r} has no duration in any trial; choose another.")
+        steps = max(int(float(there.min()) / dt + 0.5), 1)
+        index = np.arange(steps)
+        if num_times is not None and num_times < steps:
+            index = np.unique(np.linspace(0, steps - 1, num_times).round().astype(int))
+        rates = self.trials["rates"].sel(seed=seed).astype(float)
+        return align(rates, onset.where(there.notnull()), (index + 0.5) * dt)
+
     def at_end(self, epoch: str | None = None, *, of: str = "rates", noise: bool = False) -> xr.DataArray:
         """Rates or states (seed, trial, …) in the last bin of an epoch; see :meth:`epoch`."""
         inside = self.within(epoch)
         index = xr.DataArray(np.arange(inside.sizes["time"]), dims="time")
         last = index.where(inside, -1).max("time")
         recorded = (self.trials if noise else self.quiet)[of]
-        return recorded.isel(time=last.clip(0), drop=True).where(last >= 0)
+        return recorded.isel(time=last.clip(0)).drop_vars("time").where(last >= 0)
 
     def condition(self, name: str) -> xr.DataArray:
         """A condition or score (seed, trial).
@@ -186,7 +210,8 @@ class Material:
         """Whether each sample (seed, trial, time) lies in an epoch and in the trial."""
         _, onset, offset = self.epoch(name)
         time = self.trials["time"]
-        return (time > onset) & (time < offset) & self.trials["valid"].astype(bool)
+        inside = (time > onset) & (time < offset) & self.trials["valid"].astype(bool)
+        return inside.transpose("seed", "trial", "time")
 
     def constant_inputs(self, epoch: str | None = None, by: str | None = None) -> xr.DataArray:
         """Inputs that hold during an epoch: (seed, input_condition, input), medians over trials and times.

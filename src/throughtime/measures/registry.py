@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from throughtime.measures import behaviour, geometry, learning
+from throughtime.measures import behaviour, coding, dynamics, geometry, learning, similarity
 from throughtime.measures.base import Measure
 from throughtime.registry import unknown
 
@@ -13,6 +13,17 @@ MEASURES: dict[str, type[Measure]] = {
     kind.named(): kind
     for kind in (
         behaviour.Behaviour,
+        coding.Decode,
+        coding.DPCA,
+        coding.Kinematics,
+        coding.ScalingIndex,
+        coding.Sequentiality,
+        coding.TaskVariance,
+        coding.TDR,
+        dynamics.AutocorrelationTimescale,
+        dynamics.FixedPoints,
+        dynamics.JacobianSpectrum,
+        dynamics.LyapunovSpectrum,
         geometry.Dimensionality,
         geometry.PCA,
         learning.FlowField,
@@ -20,6 +31,9 @@ MEASURES: dict[str, type[Measure]] = {
         learning.KernelAlignment,
         learning.Sharpness,
         learning.WeightChange,
+        similarity.CKA,
+        similarity.DSA,
+        similarity.ShapeDistance,
     )
 }
 

@@ -42,6 +42,7 @@ figures: setup
 	test ! -e evidence/evidence_accumulation.nc || $(BIN)/python figures/evidence_accumulation.py
 	test ! -e evidence/reward_learning.nc || $(BIN)/python figures/reward_learning.py
 	test ! -e evidence/innate_trajectory.nc || $(BIN)/python figures/innate_trajectory.py
+	test ! -e evidence/recorded_data.nc || $(BIN)/python figures/recorded_data.py
 	test ! -e evidence/tasks.nc || $(BIN)/python figures/task_demands.py
 	test ! -e evidence/tasks.nc || $(BIN)/python figures/task_signatures.py
 	@test -e $(OUT)/demo-cue-set-go.nc || echo "not drawn: working_memory and timing, which show what make demo trains"
@@ -64,6 +65,7 @@ evidence: setup
 	$(BIN)/python experiments/evidence_accumulation.py --out $(OUT)
 	$(BIN)/python experiments/reward_learning.py --out $(OUT)
 	$(BIN)/python experiments/innate_trajectory.py --out $(OUT)
+	$(BIN)/python experiments/recorded_data.py --out $(OUT)
 
 $(DOCS): $(SETUP) requirements-docs.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from benchmarks import cases, rule_cases
+from benchmarks import analysis_cases, cases, rule_cases
 
 SIZES = (64, 128, 256)
 SEGMENTED_STEPS = (125, 500, 2000, 8000)
@@ -174,11 +174,17 @@ def _others(task_names: tuple[str, ...]) -> Iterator[Row]:
     yield Row("seconds of bare python", at, "bare", None, quantity="seconds")
 
 
+def _analyses() -> Iterator[Row]:
+    at = case(analysis_cases.fixed_points, cores=2, num_units=128, num_starts=1024)
+    name = "seconds of 1024 starts to fixed points N=128"
+    yield Row(name, at, "search", None, 30.0, quantity="seconds", quick=False)
+
+
 def table() -> tuple[Row, ...]:
     """All rows, names unique."""
     from throughtime import tasks
 
-    return (*_steps(), *_gated(), *_rules(), *_segments(), *_others(tasks.names()))
+    return (*_steps(), *_gated(), *_rules(), *_segments(), *_analyses(), *_others(tasks.names()))
 
 
 def select(pattern: str | None = None, quick: bool = False) -> tuple[Row, ...]:

@@ -9,6 +9,7 @@ condition, and units that were lost in some of the trials.
 
 from __future__ import annotations
 
+import sys
 import warnings
 from typing import Any, NamedTuple
 
@@ -59,8 +60,12 @@ def simulate(
         seed: of the noise, of what differs between neurons, and of which units are lost when.
         duration, stimulus: ms. share_lost: share of units that are lost at some trial, or gained.
     """
+    hook = sys.excepthook  # Brian2 would report every error of this process as one of its own
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the parser of equations
+        import brian2  # noqa: F401
+
+        sys.excepthook = hook
         return _simulate(np.asarray(coherence, float), seed, duration, stimulus, share_lost)
 
 

@@ -21,5 +21,7 @@ def stored(dataset):
 
 
 def named(values, *dims):
-    labels = {dim: (dim, np.arange(size), {"units": "1"}) for dim, size in zip(dims, values.shape, strict=True)}
+    labels = {
+        dim: (dim, np.arange(size), {"units": "1"}) for dim, size in zip(dims, values.shape, strict=True)
+    }
     return xr.DataArray(values, dims=dims, coords=labels, attrs={"units": "1"})

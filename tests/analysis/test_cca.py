@@ -68,7 +68,7 @@ def test_refuses_as_few_samples_as_directions():
     with pytest.raises(ValueError, match="keep less variance"):
         cca(x, RNG.standard_normal((8, 3)), variance=0.9999)
     assert cca(np.concatenate([x, x + 0.1, [[9.0] * 5]]), np.ones((17, 1)) * np.arange(17)[:, None]).mean < 1
-    with pytest.raises(ValueError, match="variance: 1.5 is not between 0 and 1"):
+    with pytest.raises(ValueError, match=r"variance: 1\.5 is not between 0 and 1"):
         cca(x, x, variance=1.5)
     with pytest.raises(ValueError, match="zero variance"):
         cca(0 * x, x)
@@ -84,4 +84,6 @@ def test_named_arrays_seed_by_seed():
     assert np.isnan(found.correlation[1, 3])
     assert found.num_directions_x.values.tolist() == [4, 3]
     assert not stored(found)
-    assert not stored(analysis.cca(named(x, "seed", "trial", "unit"), named(y, "seed", "trial", "unit"), variance=0.9))
+    assert not stored(
+        analysis.cca(named(x, "seed", "trial", "unit"), named(y, "seed", "trial", "unit"), variance=0.9)
+    )

@@ -137,7 +137,7 @@ def test_refuses_names_that_do_not_match():
     x = named(RNG.standard_normal((9, 4)), "trial", "unit")
     with pytest.raises(ValueError, match="y: 9 elements of 'trial', x has 9, or their labels differ"):
         analysis.cka(x, x.assign_coords(trial=np.arange(9)[::-1]))
-    with pytest.raises(ValueError, match="y: dims .* lack trial"):
+    with pytest.raises(ValueError, match=r"y: dims .* lack trial"):
         analysis.cka(x, x.rename(trial="time"))
     seeds = x.expand_dims(seed=[0, 1])
     with pytest.raises(ValueError, match="elements of 'seed'"):

@@ -122,5 +122,5 @@ def test_named_repeats_need_not_be_as_many():
     assert not stored(found)
     with pytest.raises(ValueError, match="y: 5 elements of 'condition'"):
         analysis.rsa(first, second.assign_coords(condition=np.arange(5) + 1), seed=0, repeat_dim="trial")
-    with pytest.raises(ValueError, match="x: dims .* lack condition"):
+    with pytest.raises(ValueError, match=r"x: dims .* lack condition"):
         analysis.rsa(first.rename(condition="time"), second, seed=0)

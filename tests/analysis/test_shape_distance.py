@@ -24,10 +24,14 @@ def test_known_angle_and_squared_distance():
 def test_metric_on_random_triples(alpha):
     for draw in range(60):
         rng = np.random.default_rng(draw)
-        cloud = [rng.standard_normal((12, width)) @ rng.standard_normal((width, width)) for width in (3, 5, 4)]
+        cloud = [
+            rng.standard_normal((12, width)) @ rng.standard_normal((width, width)) for width in (3, 5, 4)
+        ]
         pairs = [(0, 1), (1, 2), (0, 2)]
         angles = [shape_distance(cloud[i], cloud[j], alpha=alpha).angle for i, j in pairs]
-        lengths = [np.sqrt(shape_distance(cloud[i], cloud[j], alpha=alpha).squared_distance) for i, j in pairs]
+        lengths = [
+            np.sqrt(shape_distance(cloud[i], cloud[j], alpha=alpha).squared_distance) for i, j in pairs
+        ]
         for sides in (angles, lengths):
             assert max(sides) <= sum(sides) - max(sides) + 1e-12
         back = shape_distance(cloud[1], cloud[0], alpha=alpha)
@@ -82,7 +86,9 @@ def test_refuses():
 
 def test_named_arrays_seed_by_seed():
     x, y = RNG.standard_normal((3, 20, 4)), RNG.standard_normal((3, 20, 6))
-    found = analysis.shape_distance(named(x, "seed", "trial", "unit"), named(y, "seed", "trial", "unit"), alpha=0.5)
+    found = analysis.shape_distance(
+        named(x, "seed", "trial", "unit"), named(y, "seed", "trial", "unit"), alpha=0.5
+    )
     for seed in range(3):
         alone = shape_distance(x[seed], y[seed], alpha=0.5)
         assert float(found.angle[seed]) == pytest.approx(alone.angle)

@@ -166,6 +166,13 @@ def test_datasets():
     assert set(found.sizes) <= set(found.coords)
     assert all({"units", "long_name"} <= set(variable.attrs) for variable in found.data_vars.values())
 
+    failed = analysis.task_variance({"go": go.where(go.seed > 4), "anti": anti}, num_rotations=2)
+    np.testing.assert_array_equal(failed.fit_status, [1, 0])
+    assert failed.attrs["refusal"].startswith("activity: units are missing at") or "task 0" in failed.refusal
+    assert np.isnan(failed.silhouette[0])
+    assert (failed.cluster[0] == -1).all()
+    np.testing.assert_allclose(failed.task_variance[1], found.task_variance[1])
+
     missing = go.where(go["unit"] != 5), anti.where(anti["unit"] != 5)
     less = analysis.task_variance({"go": missing[0], "anti": missing[1]}, num_rotations=1)
     assert np.isnan(less.task_variance.sel(unit=5)).all()
@@ -195,5 +202,9 @@ def test_samples_that_are_not_valid_take_no_part():
         analysis.task_variance({"go": go.rename(condition="trial")})
     with pytest.raises(ValueError, match="lack task; pass a mapping of tasks"):
         analysis.task_variance(go)
+    with pytest.raises(
+        ValueError, match="rates: the units differ between tasks; give the same in every task"
+    ):
+        analysis.task_variance({"go": go, "anti": anti.isel(unit=slice(0, 5))})
     with pytest.raises(ValueError, match="rates: no tasks; pass one array a task"):
         analysis.task_variance({})

@@ -34,8 +34,8 @@ def cca(
     Args:
         x, y: (…, unit) each; numbers of units may differ, labels of common dims may not.
         variance: share of variance kept first, as 0.99 (SVCCA); None for CCA.
-        sample_dims: dims whose elements are samples; all but ``run``, ``seed``, ``checkpoint`` and ``unit`` if
-            not given.
+        sample_dims: dims whose elements are samples; if not given, all but ``run``, ``seed``, ``checkpoint``
+            and ``unit``.
 
     Returns:
         Dataset: ``correlation`` (…, component), NaN beyond those there are; ``mean``, ``num_directions_x,

@@ -30,8 +30,8 @@ def cka(
     Args:
         x, y: (…, unit) each; numbers of units may differ, labels of common dims may not.
         debiased: see the array function.
-        sample_dims: dims whose elements are samples; all but ``run``, ``seed``, ``checkpoint`` and ``unit`` if
-            not given.
+        sample_dims: dims whose elements are samples; if not given, all but ``run``, ``seed``, ``checkpoint``
+            and ``unit``.
 
     Returns:
         Dataset of ``cka``, ``n``, ``p``, ``q`` and ``status`` over the remaining dims: 1 for a seed that was

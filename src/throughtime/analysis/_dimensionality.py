@@ -22,7 +22,8 @@ def dimensionality(rates: xr.DataArray, *, sample_dims: tuple[str, ...] | None =
     """Participation ratio, raw and corrected, for each element of the remaining dims (seeds).
 
     See :func:`throughtime.analysis.arrays.dimensionality.dimensionality`. The correction takes samples
-    as independent: pass trials at one time, not neighbouring times. Samples with a NaN take no part.
+    as independent: pass trials at one time, not neighbouring times. Units that are NaN throughout are left
+    out, then samples with a NaN.
 
     Args:
         rates: (…, unit). sample_dims: dims whose elements are samples; all but ``seed``, ``run`` and
@@ -45,6 +46,7 @@ def dimensionality(rates: xr.DataArray, *, sample_dims: tuple[str, ...] | None =
 
     def one(activity: np.ndarray) -> tuple[object, ...]:
         flat = activity.reshape(-1, num_units)
+        flat = flat[:, ~np.isnan(flat).all(0)]
         result = arrays.dimensionality(flat[np.isfinite(flat).all(1)])
         short = num_units - result.eigenvalue.size
         return (*result[:-1], np.pad(result.eigenvalue, (0, short)))

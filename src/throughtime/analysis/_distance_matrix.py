@@ -45,8 +45,8 @@ def distance_matrix(
     distances between labels beside those within, :func:`embedding` makes a map.
 
     Args:
-        systems: by label, activity of its circuits (…, unit), whose numbers of units may differ; or one array.
-            Every element of the dims ``run, rule, task, option, checkpoint, seed`` is a circuit.
+        systems: by label, activity of its circuits (…, unit), whose numbers of units may differ; or one
+            array. Every element of the dims ``run, rule, task, option, checkpoint, seed`` is a circuit.
         measure: ``"shape_distance"``, ``"cka"``, ``"cca"``: all other dims are samples, the same ones for all
             circuits. ``"rsa"``: of (condition, unit), and ``repeat_dim``. ``"dsa"``, ``"spectrum_distance"``:
             of (time, unit) or (trial, time, unit). Or a symmetric function of two arrays (sample, unit).
@@ -57,8 +57,8 @@ def distance_matrix(
         seed: of the random starts of ``"dsa"``. options: of the measure, as ``alpha`` or ``rank``.
 
     Returns:
-        Dataset: ``distance`` (run, other_run); ``label``, with names, ``replicate`` (the seed, −1 without) and
-        ``status`` (run); ``system_checkpoint`` and the like where circuits differ along further dims.
+        Dataset: ``distance`` (run, other_run); ``label``, with names, ``replicate`` (the seed, −1 without)
+        and ``status`` (run); ``system_checkpoint`` and the like where circuits differ along further dims.
 
     Raises:
         ValueError: as the array function; for missing dims, or samples that differ between labels.
@@ -119,9 +119,7 @@ def _split(array: xr.DataArray, name: str, label: str | None) -> list[System]:
     for index in product(*(range(array.sizes[dim]) for dim in dims)):
         at = dict(zip(dims, index, strict=True))
         one = array.isel(at)
-        place = {
-            dim: array[dim].values[k].item() if dim in array.coords else k for dim, k in at.items()
-        }
+        place = {dim: array[dim].values[k].item() if dim in array.coords else k for dim, k in at.items()}
         called = name if label is None else _name(array, one, label, place)
         seed = place.pop(SEED, -1)
         place.pop(label or "", None)
@@ -136,7 +134,9 @@ def _name(array: xr.DataArray, one: xr.DataArray, label: str, place: dict[str, A
         value = place[label]
     else:
         if one[label].ndim:
-            raise ValueError(f"label: {label!r} has dims {array[label].dims}; use one along a dim of circuits.")
+            raise ValueError(
+                f"label: {label!r} has dims {array[label].dims}; use one along a dim of circuits."
+            )
         value = one[label].item()
     known = names_of(array[label]) if label in array.coords else {}
     return known.get(value, f"{value:g}" if isinstance(value, float) else str(value))

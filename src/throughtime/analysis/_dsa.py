@@ -99,7 +99,8 @@ def dsa(
         FIELDS,
         method="dsa",
         parameters={
-            "num_delays": num_delays, "rank": rank, "ridge": float(ridge), "whiten": int(whiten), "seed": seed,
+            "num_delays": num_delays, "rank": rank, "ridge": float(ridge), "whiten": int(whiten),
+            "seed": seed,
         },
     )  # fmt: skip
     kinds = np.minimum(np.arange(dataset.sizes["start"]), len(arrays.STARTS) - 1).astype(np.int8)

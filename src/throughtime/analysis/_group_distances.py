@@ -31,13 +31,14 @@ NUMBERS = {
     "p_status": "whether there is a p value",
     "num_first": "circuits of the first label",
     "num_second": "circuits of the second label",
+    "paired": "whether circuits of the same seed are paired",
 }
 
 
 def group_distances(
     matrix: xr.Dataset,
     *,
-    paired: bool = False,
+    paired: bool | None = None,
     seed: int = 0,
     num_permutations: int = 10_000,
     level: float = 0.05,
@@ -45,21 +46,21 @@ def group_distances(
 ) -> xr.Dataset:
     """Are circuits of two labels (rules, tasks) farther apart than seeds of one label are? For each pair.
 
-    See :func:`throughtime.analysis.arrays.group_distances.group_distances`. Circuits that were refused are left
-    out and counted.
+    See :func:`throughtime.analysis.arrays.group_distances.group_distances`. Circuits that were refused are
+    left out and counted.
 
     Args:
         matrix: what :func:`distance_matrix` returns.
-        paired: whether circuits of the same seed belong together (same initial weights and trials); their
-            distances are then left out of the comparison, and labels exchanged seed by seed. Seeds that are not
-            there under both labels take no part.
+        paired: whether circuits of the same seed belong together (same initial weights and trials), so that
+            their distances are left out and labels exchanged seed by seed; seeds that are not there under
+            both labels then take no part. If not given, labels with the same seeds are paired.
         seed: of random relabellings. num_permutations: above which they are random.
         level: at which p must be able to lie. family_size: comparisons, if more than these.
 
     Returns:
         ``matrix`` with, over ``pair`` (with the codes ``first`` and ``second``): ``between_distance,
         within_distance, within_first, within_second, within_lower, within_upper, excess``,
-        ``matched_distance``, ``p, p_holm, p_minimum, p_status``, ``num_first, num_second``.
+        ``matched_distance``, ``p, p_holm, p_minimum, p_status``, ``num_first, num_second, paired``.
 
     Raises:
         ValueError: for a single label, a family smaller than the pairs, or seeds that do not pair.
@@ -70,8 +71,8 @@ def group_distances(
         >>> shapes = rng.standard_normal((2, 1, 30, 4)) + 0.3 * rng.standard_normal((2, 4, 30, 4))
         >>> rates = xr.DataArray(shapes, dims=("rule", "seed", "trial", "unit"))
         >>> found = group_distances(distance_matrix(rates))
-        >>> found.p.values.round(4), bool(found.excess[0] > 0)
-        (array([0.0286]), True)
+        >>> found.p_minimum.values, bool(found.excess[0] > 0)  # four pairs of seeds are too few for a p
+        (array([0.125]), True)
     """
     matrix = matrix[[name for name in KEPT if name in matrix]]
     distance, label = matrix["distance"].values, matrix["label"].values
@@ -81,45 +82,47 @@ def group_distances(
         raise ValueError("matrix: all circuits have one label; give at least two to compare.")
     size = len(pairs) if family_size is None else family_size
     if size < len(pairs):
-        raise ValueError(f"family_size: {size} with {len(pairs)} pairs; declare the family at least as large.")
+        raise ValueError(
+            f"family_size: {size} with {len(pairs)} pairs; declare the family at least as large."
+        )
     there = np.isfinite(distance).sum(1) > 1
     replicate = matrix["replicate"].values
     rows = []
     for first, second in pairs:
         kept = np.flatnonzero(there & np.isin(label, (first, second)))
-        if paired:
+        sides = [np.sort(replicate[label == code]).tolist() for code in (first, second)]
+        both = sides[0] == sides[1] and len(set(sides[0])) == len(sides[0]) if paired is None else paired
+        if both:
             kept = _common(kept, label, replicate, (first, second))
         block, is_second = distance[np.ix_(kept, kept)], label[kept] == second
         counts = (int((~is_second).sum()), int(is_second.sum()))
         if min(counts) < 2:
-            rows.append(_too_few(block, is_second, counts))
+            rows.append(_too_few(block, is_second, counts) | {"paired": int(both)})
             continue
-        rows.append(
-            arrays.group_distances(
-                block, is_second, replicate=replicate[kept] if paired else None, seed=seed,
-                num_permutations=num_permutations, level=level, family_size=size,
-            )._asdict()
+        found = arrays.group_distances(
+            block, is_second, replicate=replicate[kept] if both else None, seed=seed,
+            num_permutations=num_permutations, level=level, family_size=size,
         )  # fmt: skip
+        rows.append(found._asdict() | {"paired": int(both)})
     own = dict(matrix["distance"].attrs)
     dataset = matrix.copy()
     for name, long_name in (DISTANCES | NUMBERS).items():
         units = own.get("units", "1") if name in DISTANCES else "1"
         values = np.array([row[name] for row in rows])
         dataset[name] = ("pair", values, {"units": units, "long_name": long_name})
-    dataset["p_status"] = dataset["p_status"].astype(np.int8)
+    for name in ("p_status", "paired"):
+        dataset[name] = dataset[name].astype(np.int8)
     meanings = " ".join(STATUS_MEANINGS)
     dataset["p_status"].attrs |= {"flag_values": list(range(len(STATUS_MEANINGS))), "flag_meanings": meanings}
     adjusted = holm(dataset["p"].values, family_size=size)
     dataset["p_holm"] = ("pair", adjusted, {"units": "1", "long_name": "p value, Holm-adjusted"})
     dataset = dataset.assign_coords(_coordinates(pairs, matrix["label"]))
     told = {key: value for key, value in matrix.attrs.items() if key == "measure"}
-    options = {"paired": int(paired), "seed": seed, "num_permutations": num_permutations, "level": level}
+    options = {"seed": seed, "num_permutations": num_permutations, "level": level}
     return describe(dataset, "group_distances", told | options | {"family_size": size})
 
 
-def _common(
-    kept: np.ndarray, label: np.ndarray, replicate: np.ndarray, both: tuple[int, int]
-) -> np.ndarray:
+def _common(kept: np.ndarray, label: np.ndarray, replicate: np.ndarray, both: tuple[int, int]) -> np.ndarray:
     """Circuits whose seed is there under both labels."""
     shared = set.intersection(*(set(replicate[kept[label[kept] == code]].tolist()) for code in both))
     return kept[np.isin(replicate[kept], sorted(shared))]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from throughtime.analysis._attempts import STATUS, Attempts, blank
 from throughtime.analysis._carry import carried
 from throughtime.analysis._named import Field, apply
 from throughtime.analysis.arrays import kinematics as arrays
@@ -53,23 +54,14 @@ def kinematics(
     axis = "lag" if "lag" in rates.dims else "time"
     shape = (rates.sizes["condition"], rates.sizes[axis])
     chosen = shape[0] // 2 if reference is None else reference
-    refusals: list[ValueError] = []
-    calls = 0
 
     def one(activity: np.ndarray, time: np.ndarray) -> tuple[object, ...]:
-        nonlocal calls
-        calls += 1
         there = ~np.isnan(activity).all((0, 1))
-        try:
-            found = arrays.kinematics(
-                activity[..., there], time, reference=chosen, variance=variance, interpolate=interpolate
-            )
-        except ValueError as refusal:
-            refusals.append(refusal)
-            return *np.full((2, *shape), np.nan), *np.full((3, shape[0]), np.nan), np.zeros(shape[0]), 0, 1
-        curves = (found.nearest_time, found.distance)
+        found = arrays.kinematics(
+            activity[..., there], time, reference=chosen, variance=variance, interpolate=interpolate
+        )
         fitted = (found.slope, found.intercept, found.relative_speed, found.num_times)
-        return *curves, *fitted, found.num_components, 0
+        return found.nearest_time, found.distance, *fitted, found.num_components
 
     fields = {
         "nearest_time": Field(("condition", axis), "ms", "time of the nearest state"),
@@ -79,15 +71,12 @@ def kinematics(
         "relative_speed": Field(("condition",), "1", "speed relative to the reference"),
         "num_times": Field(("condition",), "1", "times the slope was fitted to"),
         "num_components": Field((), "1", "principal components kept"),
-        "fit_status": Field((), "1", "0 computed, 1 refused"),
     }
     options = {"reference": chosen, "variance": variance, "interpolate": int(interpolate)}
+    sizes = {"condition": shape[0], axis: shape[1]}
+    attempts = Attempts(one, blank(fields, sizes, {"num_times": 0, "num_components": 0}))
     dataset = apply(
-        one, (rates, rates[axis]), [("condition", axis, "unit"), (axis,)], fields,
-        method="kinematics", parameters=options,
+        attempts, (rates, rates[axis]), [("condition", axis, "unit"), (axis,)],
+        fields | {"fit_status": STATUS}, method="kinematics", parameters=options,
     )  # fmt: skip
-    if len(refusals) == calls:
-        raise refusals[0]
-    if refusals:
-        dataset.attrs["refusal"] = str(refusals[0])
-    return carried(dataset, rates)
+    return carried(attempts.told(dataset), rates)

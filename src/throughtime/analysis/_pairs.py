@@ -38,8 +38,8 @@ def same_labels(x: xr.DataArray, y: xr.DataArray, dims: Sequence[str]) -> None:
         labelled = dim in x.coords and dim in y.coords
         if x.sizes[dim] != y.sizes[dim] or (labelled and not np.array_equal(x[dim].values, y[dim].values)):
             raise ValueError(
-                f"y: {y.sizes[dim]} elements of {dim!r}, x has {x.sizes[dim]}, or their labels differ; pass the "
-                "same ones in the same order."
+                f"y: {y.sizes[dim]} elements of {dim!r}, x has {x.sizes[dim]}, or their labels differ; pass "
+                "the same ones in the same order."
             )
 
 
@@ -70,6 +70,11 @@ def apply_pairs(
     def flat(first: np.ndarray, second: np.ndarray) -> Sequence[Any]:
         first, second = (values.reshape(-1, values.shape[-1]) for values in (first, second))
         there = ~(np.isnan(first).any(1) | np.isnan(second).any(1))
+        if there.size and not there.any():
+            raise ValueError(
+                "x, y: every sample has a NaN in some unit; drop the units that are missing, for instance by "
+                "complete(rates)."
+            )
         return function(first[there], second[there])
 
     core = [(*samples, UNIT), (*samples, OTHER_UNIT)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from throughtime.analysis._by_trial import in_units
 from throughtime.analysis._named import Field, apply
 from throughtime.analysis.arrays import pca as arrays
 
@@ -20,7 +21,8 @@ def pca(
     """Principal components over units, one set for each element of the remaining dims (seeds).
 
     See :func:`throughtime.analysis.arrays.pca.pca`. Averages are taken before the call (for instance by
-    :func:`throughtime.analysis.align`); samples with a NaN in any unit take no part.
+    :func:`throughtime.analysis.align`). Units that are NaN throughout are left out and NaN in the result;
+    then samples with a NaN take no part.
 
     Args:
         rates: (…, unit). sample_dims: dims whose elements are samples; all but ``seed``, ``run`` and
@@ -42,25 +44,30 @@ def pca(
     """
     if sample_dims is None:
         sample_dims = tuple(str(dim) for dim in rates.dims if dim not in ("run", "seed", "unit"))
-    mask = rates.notnull().all("unit")
+    known = rates.notnull()
+    mask = (known | ~known.any(sample_dims)).all("unit")
     if valid is not None:
         mask = mask & valid.astype(bool)
     num_units = rates.sizes["unit"]
     limit = num_units if num_components is None else num_components
 
     def one(activity: np.ndarray, use: np.ndarray) -> tuple[np.ndarray, ...]:
-        count = min(limit, int(use.sum()) - 1) if num_components is None else limit
+        there = ~np.isnan(activity).reshape(-1, num_units).all(0)
+        most = min(int(there.sum()), int(use.sum()) - 1)
+        count = min(limit, most) if num_components is None else limit
         result = arrays.pca(
-            activity, num_components=count, soft_normalization=soft_normalization, valid=use.astype(bool)
-        )
+            activity[..., there], num_components=count, soft_normalization=soft_normalization,
+            valid=use.astype(bool),
+        )  # fmt: skip
         more = limit - count
+        component = np.pad(result.component, ((0, more), (0, 0)), constant_values=np.nan)
         return (
-            np.pad(result.component, ((0, more), (0, 0)), constant_values=np.nan),
+            in_units(component, there),
             _pad(result.score, more),
             _pad(result.explained_variance, more),
             _pad(result.explained_variance_ratio, more),
-            result.mean,
-            result.scale,
+            in_units(result.mean, there),
+            in_units(result.scale, there),
         )
 
     fields = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from throughtime.analysis._by_trial import in_units
 from throughtime.analysis._named import Field, apply
 from throughtime.analysis.arrays import scaling_index as arrays
 from throughtime.analysis.arrays.warp import NUM_PHASES
@@ -32,9 +33,9 @@ def scaling_index(
     """Scaling index of components, units and population, with its null in absolute time, seed by seed.
 
     See :func:`throughtime.analysis.arrays.scaling_index.scaling_index`. Trials without onset, duration or
-    (where it is negative) condition are left out. A seed the array function refuses (too few responses,
-    no variance, a diverged circuit) is NaN with ``fit_status`` 1; the first refusal is the attribute
-    ``refusal``.
+    (where it is negative) condition are left out, and so are units that are NaN throughout. A seed the array
+    function refuses (too few responses, no variance, a diverged circuit) is NaN with ``fit_status`` 1; the
+    first refusal is the attribute ``refusal``.
 
     Args:
         rates: (…, trial, time, unit). onset, duration: (…, trial) ms.
@@ -60,9 +61,11 @@ def scaling_index(
         activity: np.ndarray, time: np.ndarray, begin: np.ndarray, length: np.ndarray, label: np.ndarray
     ) -> tuple[object, ...]:
         kept = np.asarray(label) >= 0
+        activity = activity[kept]
+        there = ~np.isnan(activity).all((0, 1))
         try:
             result = arrays.scaling_index(
-                activity[kept], time, begin[kept], length[kept], label[kept],
+                activity[..., there], time, begin[kept], length[kept], label[kept],
                 num_phases=num_phases, variance=variance,
             )  # fmt: skip
         except ValueError as refusal:
@@ -70,9 +73,10 @@ def scaling_index(
             blank, units = np.full((num_units, num_units), np.nan), np.full(num_units, np.nan)
             return units, blank, np.nan, units, np.nan, units, 1
         index, axis = np.full(num_units, np.nan), np.full((num_units, num_units), np.nan)
-        index[: result.scaling_index.size], axis[: len(result.axis)] = result.scaling_index, result.axis
-        null = (result.population_unwarped, result.unit_unwarped)
-        return index, axis, result.population, result.unit_scaling_index, *null, 0
+        index[: result.scaling_index.size] = result.scaling_index
+        axis[: len(result.axis)] = in_units(result.axis, there)
+        of_units, null = (in_units(each, there) for each in (result.unit_scaling_index, result.unit_unwarped))
+        return index, axis, result.population, of_units, result.population_unwarped, null, 0
 
     dataset = apply(
         one,

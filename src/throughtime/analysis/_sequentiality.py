@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from throughtime.analysis._attempts import STATUS, Attempts, blank
 from throughtime.analysis._carry import carried
 from throughtime.analysis._named import Field, apply
 from throughtime.analysis.arrays import sequentiality as arrays
@@ -18,7 +19,6 @@ FIELDS = {
     "peak_time": Field(("unit",), "ms", "time of the peak"),
     "peak_share": Field(("lag",), "1", "share of peaks"),
     "num_units": Field((), "1", "active units"),
-    "fit_status": Field((), "1", "0 computed, 1 refused"),
 }
 
 
@@ -54,35 +54,25 @@ def sequentiality(rates: xr.DataArray, *, num_bins: int = 20, min_rate: float = 
             "rates: has trials; average them first, rates.mean('trial') or condition_means(rates, condition)."
         )
     num_units = rates.sizes["unit"]
-    refusals: list[ValueError] = []
-    calls = 0
 
     def one(activity: np.ndarray, time: np.ndarray) -> tuple[object, ...]:
-        nonlocal calls
-        calls += 1
         there = ~np.isnan(activity).all(0)
         ratio, peak = np.full((2, num_units), np.nan)
-        try:
-            found = arrays.sequentiality(activity[:, there], time, num_bins=num_bins, min_rate=min_rate)
-        except ValueError as refusal:
-            refusals.append(refusal)
-            return np.nan, np.nan, np.nan, ratio, peak, np.full(num_bins, np.nan), 0, 1
+        found = arrays.sequentiality(activity[:, there], time, num_bins=num_bins, min_rate=min_rate)
         ratio[there], peak[there] = found.log_ratio, found.peak_time
         mean = found.sequentiality - found.entropy
-        return found.sequentiality, found.entropy, mean, ratio, peak, found.peak_share, found.num_units, 0
+        return found.sequentiality, found.entropy, mean, ratio, peak, found.peak_share, found.num_units
 
+    attempts = Attempts(one, blank(FIELDS, {"unit": num_units, "lag": num_bins}, {"num_units": 0}))
     dataset = apply(
-        one,
+        attempts,
         (rates, rates["time"]),
         [("time", "unit"), ("time",)],
-        FIELDS,
+        FIELDS | {"fit_status": STATUS},
         method="sequentiality",
         parameters={"num_bins": num_bins, "min_rate": min_rate, "floor": arrays.FLOOR},
     )
-    if len(refusals) == calls:
-        raise refusals[0]
-    if refusals:
-        dataset.attrs["refusal"] = str(refusals[0])
+    dataset = attempts.told(dataset)
     time = rates["time"].values
     half = (time[1] - time[0]) / 2
     edges = np.linspace(time[0] - half, time[-1] + half, num_bins + 1)

@@ -29,8 +29,8 @@ def shape_distance(
     Args:
         x, y: (…, unit) each; numbers of units may differ, labels of common dims may not.
         alpha: from 1 (Procrustes) to 0 (CCA).
-        sample_dims: dims whose elements are samples; all but ``run``, ``seed``, ``checkpoint`` and ``unit`` if
-            not given.
+        sample_dims: dims whose elements are samples; if not given, all but ``run``, ``seed``, ``checkpoint``
+            and ``unit``.
 
     Returns:
         Dataset of ``angle`` (rad), ``squared_distance`` and ``status`` over the remaining dims: 1 for a seed
@@ -50,5 +50,11 @@ def shape_distance(
         return arrays.shape_distance(first, second, alpha=alpha)
 
     return apply_pairs(
-        one, x, y, FIELDS, sample_dims=sample_dims, method="shape_distance", parameters={"alpha": float(alpha)}
+        one,
+        x,
+        y,
+        FIELDS,
+        sample_dims=sample_dims,
+        method="shape_distance",
+        parameters={"alpha": float(alpha)},
     )

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 
+from throughtime.analysis._attempts import STATUS, Attempts, blank
 from throughtime.analysis._carry import carried
 from throughtime.analysis._named import Field, apply
 from throughtime.analysis.arrays import task_variance as arrays
@@ -28,6 +29,8 @@ def task_variance(
 
     See :func:`throughtime.analysis.arrays.task_variance.task_variance`. Rates are those of a run without
     noise, with one trial a condition (rename ``trial`` to ``condition``), or averages over trials.
+    A seed that is refused among others is NaN with ``fit_status`` 1; the first refusal is the attribute
+    ``refusal``.
 
     Args:
         rates: name of a task -> (…, condition, time, unit), whose conditions and times may differ in number;
@@ -39,11 +42,11 @@ def task_variance(
 
     Returns:
         Dataset: ``task_variance, normalized_task_variance`` (…, unit, task), ``cluster`` (…, unit),
-        ``num_clusters, silhouette`` (…), ``fractional_variance`` (…, unit, task, other_task),
+        ``num_clusters, silhouette, fit_status`` (…), ``fractional_variance`` (…, unit, task, other_task),
         ``task_variance_rotated, fractional_variance_rotated, silhouette_rotated`` with a leading ``draw``.
 
     Raises:
-        ValueError: as the array function.
+        ValueError: as the array function, if every element is refused; for dims that are not there.
 
     Example:
         >>> swing = xr.DataArray([1.0, -1.0], dims="condition").expand_dims(time=3)
@@ -96,10 +99,18 @@ def task_variance(
         "num_starts": num_starts,
         "num_rotations": num_rotations,
     }
+    sizes = {
+        "unit": num_units,
+        "task": stacked.sizes["task"],
+        OTHER: stacked.sizes["task"],
+        "draw": num_rotations,
+    }
+    attempts = Attempts(one, blank(fields, sizes, {"cluster": arrays.UNASSIGNED, "num_clusters": 0}))
     dataset = apply(
-        one, (stacked,), [("task", "condition", "time", "unit")], fields,
+        attempts, (stacked,), [("task", "condition", "time", "unit")], fields | {"fit_status": STATUS},
         method="task_variance", parameters=options,
     )  # fmt: skip
+    dataset = attempts.told(dataset)
     names = stacked["task"] if "task" in stacked.coords else dataset["task"]
     dataset = dataset.assign_coords(
         task=names, other_task=(OTHER, names.values, names.attrs | {"long_name": "other task"})
@@ -136,6 +147,11 @@ def _stacked(arrays_of: xr.DataArray | Mapping[str, xr.DataArray]) -> xr.DataArr
     codes = list(range(len(names)))
     flags = {"flag_values": codes if len(codes) > 1 else 0, "flag_meanings": " ".join(names)}
     task = xr.DataArray(codes, dims="task", attrs={"units": "1", "long_name": "task", **flags})
+    units = [each["unit"].values.tolist() for each in padded if "unit" in each.dims]
+    if any(each != units[0] for each in units):
+        raise ValueError(
+            "rates: the units differ between tasks; give the same in every task, NaN where one was lost."
+        )
     stacked = xr.concat(
         padded, dim="task", join="exact", combine_attrs="override", coords="minimal", compat="override"
     )

@@ -11,12 +11,14 @@ from throughtime.plotting.comparison import final_values, learning_curves
 from throughtime.plotting.conditions import aligned_traces, rescaled_rate, scaling_indices
 from throughtime.plotting.discrimination import chronometric, contextual, psychometric, psychometric_by
 from throughtime.plotting.examples import trials_by_condition
+from throughtime.plotting.fixed_points import eigenvalues, fixed_points, time_constants
 from throughtime.plotting.gradients import compare_gradients, gradient_norms
 from throughtime.plotting.lags import cost_by_steps, score_by_lag
 from throughtime.plotting.learning import flow_field, kernel_alignment, sharpness, weight_change
 from throughtime.plotting.losses import fractional_loss
 from throughtime.plotting.matching import category, detection, repetition
 from throughtime.plotting.priors import timing_by
+from throughtime.plotting.recordings import kinematics, recording_scores, sequentiality
 from throughtime.plotting.rhythm import peak_variability, synchronization, temporal_scaling
 from throughtime.plotting.sequences import serial_position
 from throughtime.plotting.similarity import circuit_map, distance_matrix, group_distances, start_spread
@@ -28,6 +30,7 @@ from throughtime.plotting.statistics import (
 )
 from throughtime.plotting.training import learning_curve
 from throughtime.plotting.trials import sorted_rates, state_space, trial
+from throughtime.plotting.variance import fractional_variance, task_variance
 
 SIGNATURES = {
     "accuracy": accuracy,
@@ -62,12 +65,16 @@ __all__ = [
     "cost_by_steps",
     "detection",
     "distance_matrix",
+    "eigenvalues",
     "final_values",
+    "fixed_points",
     "flow_field",
     "fractional_loss",
+    "fractional_variance",
     "gradient_norms",
     "group_distances",
     "kernel_alignment",
+    "kinematics",
     "learning_curve",
     "learning_curves",
     "marks",
@@ -76,12 +83,14 @@ __all__ = [
     "produced_interval",
     "psychometric",
     "psychometric_by",
+    "recording_scores",
     "repetition",
     "rescaled_rate",
     "rule_accuracy",
     "rule_confusion",
     "scaling_indices",
     "score_by_lag",
+    "sequentiality",
     "serial_position",
     "sharpness",
     "sorted_rates",
@@ -89,7 +98,9 @@ __all__ = [
     "state_space",
     "style",
     "synchronization",
+    "task_variance",
     "temporal_scaling",
+    "time_constants",
     "timing_by",
     "timing_variability",
     "trial",

@@ -91,3 +91,15 @@ def paired(x: Any, y: Any, *, axis: int = -1, fewest: int = 2) -> tuple[np.ndarr
             raise ValueError(f"{name}: zero variance in every unit; there is nothing to compare.")
         centred.append(away)
     return centred[0], centred[1]
+
+
+def duration(name: str, value: float) -> float:
+    """``value`` in ms, refused unless finite and positive.
+
+    Example:
+        >>> duration("dt", 20)
+        20.0
+    """
+    if not (np.isfinite(value) and value > 0):
+        raise ValueError(f"{name}: {value!r} ms is not a positive number; pass a duration in ms.")
+    return float(value)

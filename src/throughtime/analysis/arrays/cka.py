@@ -8,7 +8,7 @@ import numpy as np
 
 from throughtime.analysis.arrays.checks import paired
 
-FEWEST = 4
+FEWEST, ROUNDING = 4, 1e-12
 
 
 class CKA(NamedTuple):
@@ -16,7 +16,7 @@ class CKA(NamedTuple):
 
     Attributes:
         cka: 1 for equal ones, 0 in expectation for independent ones (debiased; it may be negative); NaN where
-            the estimate of a representation with itself is not positive.
+            the estimate of a representation with itself is not positive (beyond rounding).
         n: samples. p, q: units of either.
     """
 
@@ -54,7 +54,8 @@ def cka(x: np.ndarray, y: np.ndarray, *, debiased: bool = True, axis: int = -1) 
     """
     x, y = paired(x, y, axis=axis, fewest=FEWEST)
     cross, own_x, own_y = (_hsic(a, b, debiased) for a, b in ((x, y), (x, x), (y, y)))
-    sound = own_x > 0 and own_y > 0
+    least = [ROUNDING * _hsic(each, each, False) / len(x) ** 2 for each in (x, y)]
+    sound = own_x > least[0] and own_y > least[1]
     value = float(cross / np.sqrt(own_x) / np.sqrt(own_y)) if sound else np.nan
     return CKA(value, len(x), x.shape[1], y.shape[1])
 

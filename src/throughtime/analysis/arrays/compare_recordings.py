@@ -24,8 +24,8 @@ class RecordingComparison(NamedTuple):
         ceiling: (N,) largest score that noise in the averages allows; NaN where trials do not repeat.
         normalized_score: (P, N) score / ceiling; NaN for units whose ceiling is below ``MIN_CEILING``.
         lower, upper: (P, N) interval of it.
-        population_score, population_normalized_score, population_lower, population_upper: (P,) the same for all
-            units that are scored, weighted by their variance. population_ceiling: theirs.
+        population_score, population_normalized_score, population_lower, population_upper: (P,) the same
+            for all units that are scored, weighted by their variance. population_ceiling: theirs.
         advantage, advantage_lower, advantage_upper: (P,) normalized score of the circuit minus that of the
             predictor, with its interval.
         penalty: (P, N) chosen for ridge, NaN otherwise.
@@ -76,11 +76,11 @@ def compare_recordings(
 
         score = 1 − Σ(y − ŷ)² / Σ(y − ȳ)²,    normalized score = score / ρ,
 
-    which is 1 for a predictor that equals the mean rates without noise, and about 0 or less for one that knows
-    nothing; a time course that all conditions share counts as knowledge, so the baselines matter: the
+    which is 1 for a predictor that equals the mean rates without noise, and about 0 or less for one that
+    knows nothing; a time course that all conditions share counts as knowledge, so the baselines matter: the
     inputs alone, an untrained circuit. Intervals are percentiles over conditions drawn with replacement, of
-    score and ceiling together; the maps are not fitted anew. (Trials drawn with replacement would stand in
-    both halves, and raise ρ.) With fewer than about eight conditions they are rough.
+    score and ceiling together; the maps are not fitted anew. (Trials drawn with replacement would stand
+    in both halves, and raise ρ.) With fewer than about eight conditions they are rough.
 
     Args:
         recorded: (trial, time, unit) rates, NaN where missing. condition: (trial,) codes from 0, negative to
@@ -108,11 +108,32 @@ def compare_recordings(
         >>> bool(found.population_lower[0] < 1 < found.population_upper[0])
         True
     """
+    from throughtime.analysis.arrays.blas import single_threaded
+
     data, codes, given = _checked(recorded, condition, predictors, method, num_folds, min_trials)
-    options = (num_splits, num_resamples)
-    if min(options) < 1:
+    if min(num_splits, num_resamples) < 1:
         raise ValueError(f"num_splits {num_splits}, num_resamples {num_resamples}: use at least 1 of each.")
     checks.fraction("confidence", confidence)
+    with single_threaded():
+        return _compare(
+            data, codes, given, np.random.default_rng(seed), method, num_folds, penalties, min_trials,
+            num_splits, num_resamples, confidence,
+        )  # fmt: skip
+
+
+def _compare(
+    data: np.ndarray,
+    codes: np.ndarray,
+    given: list[np.ndarray],
+    rng: np.random.Generator,
+    method: str,
+    num_folds: int,
+    penalties: tuple[float, ...],
+    min_trials: int,
+    num_splits: int,
+    num_resamples: int,
+    confidence: float,
+) -> RecordingComparison:
     number = len(given[0])
     mean, _ = means_by_condition(data, codes, number, min_trials=min_trials)
     clear = np.all([np.isfinite(each).all(-1) for each in given], axis=0)
@@ -122,10 +143,9 @@ def compare_recordings(
     scored = status == SCORED
     if not scored.any():
         raise ValueError(
-            f"recorded: none of {status.size} units has {MIN_CONDITIONS} conditions of {min_trials} trials in which "
-            "it varies; average over fewer conditions, or lower min_trials."
+            f"recorded: none of {status.size} units has {MIN_CONDITIONS} conditions of {min_trials} trials "
+            "in which it varies; use fewer conditions, or lower min_trials."
         )
-    rng = np.random.default_rng(seed)
     fold = rng.permutation(np.arange(number) % min(num_folds, number))
     predicted, penalty = _predict(given, y, use, scored, fold, method, penalties)
 
@@ -144,25 +164,26 @@ def compare_recordings(
     reliable = scored & (ceiling[0] >= MIN_CEILING)
     each = np.where(reliable, score / np.where(ceiling > 0, ceiling, np.nan), np.nan)
     possible = np.nansum(ceiling * spread, -1)
-    share = np.nansum(spread - left, -1) / np.where(possible > 0, possible, np.nan)
+    got = np.nansum(np.where(np.isfinite(ceiling), spread - left, np.nan), -1)
+    share = got / np.where(possible > 0, possible, np.nan)
     gain = share[0] - share
     tails = np.array([(1 - confidence) / 2, (1 + confidence) / 2])
-    unit_interval, interval, gain_interval = (_interval(values[:, 1:], tails) for values in (each, share, gain))
+    ends = [_interval(values[:, 1:], tails) for values in (each, share, gain)]
     repeats = np.isfinite(ceiling[0])
     return RecordingComparison(
         score=score[:, 0],
         ceiling=ceiling[0],
         normalized_score=each[:, 0],
-        lower=unit_interval[0],
-        upper=unit_interval[1],
+        lower=ends[0][0],
+        upper=ends[0][1],
         population_score=np.nansum(spread - left, -1)[:, 0] / np.nansum(spread[0]),
         population_ceiling=float(possible[0] / np.nansum(spread[0])) if repeats.any() else np.nan,
         population_normalized_score=share[:, 0],
-        population_lower=interval[0],
-        population_upper=interval[1],
+        population_lower=ends[1][0],
+        population_upper=ends[1][1],
         advantage=gain[:, 0],
-        advantage_lower=gain_interval[0],
-        advantage_upper=gain_interval[1],
+        advantage_lower=ends[2][0],
+        advantage_upper=ends[2][1],
         penalty=penalty,
         num_trials=(np.isfinite(data).any(1) & (codes >= 0)[:, None]).sum(0),
         num_conditions=use.any(1).sum(0),
@@ -185,26 +206,26 @@ def _checked(
     if data.ndim != 3 or not given or any(each.ndim != 3 for each in given):
         shapes = [each.shape for each in given]
         raise ValueError(
-            f"recorded, predictors: shapes {data.shape}, {shapes}; expected (trial, time, unit) and at least one "
-            "(condition, time, feature)."
+            f"recorded, predictors: shapes {data.shape}, {shapes}; expected (trial, time, unit) and at least "
+            "one (condition, time, feature)."
         )
     checks.same_length(recorded=data, condition=codes)
-    shapes = {each.shape[:2] for each in given}
-    if len(shapes) > 1 or data.shape[1] != given[0].shape[1]:
+    sizes = {each.shape[:2] for each in given}
+    if len(sizes) > 1 or data.shape[1] != given[0].shape[1]:
         raise ValueError(
-            f"predictors: conditions and times {sorted(shapes)}, recorded has {data.shape[1]} times; bring all to "
-            "the same."
+            f"predictors: conditions and times {sorted(sizes)}, recorded has {data.shape[1]} times; bring "
+            "all to the same."
         )
     number = len(given[0])
     if codes.dtype.kind not in "iu" or codes.max(initial=-1) >= number:
         raise ValueError(
-            f"condition: {codes.dtype} up to {codes.max(initial=-1)}, predictors have {number} conditions; use "
-            f"integer codes from 0 to {number - 1}."
+            f"condition: {codes.dtype} up to {codes.max(initial=-1)}, predictors have {number} conditions; "
+            f"use integer codes from 0 to {number - 1}."
         )
     if number < MIN_CONDITIONS or num_folds < MIN_CONDITIONS:
         raise ValueError(
-            f"predictors: {number} conditions in {num_folds} folds; use at least {MIN_CONDITIONS} of both, so that "
-            "the map is tested on conditions it was not fitted to."
+            f"predictors: {number} conditions in {num_folds} folds; use at least {MIN_CONDITIONS} of both, "
+            "so that the map is tested on conditions it was not fitted to."
         )
     if min_trials < 1:
         raise ValueError(f"min_trials: {min_trials}; use at least 1, and 2 for a noise ceiling.")
@@ -212,8 +233,8 @@ def _checked(
         clear = each[np.isfinite(each).all(-1)]
         if not len(clear) or not np.ptp(clear, axis=0).max(initial=0.0) > 0:
             raise ValueError(
-                f"predictors: number {place} is constant or nowhere complete; it predicts nothing. Drop it, or units "
-                "that are NaN."
+                f"predictors: number {place} is constant or nowhere complete; it predicts nothing. Drop "
+                "it, or its units that are NaN."
             )
     return data, codes, given
 
@@ -245,8 +266,8 @@ def _predict(
     patterns, which = np.unique(flat[scored], axis=0, return_inverse=True)
     if method == "procrustes" and len(patterns) > 1:
         raise ValueError(
-            f"recorded: units have {len(patterns)} different sets of conditions; procrustes turns all of them "
-            "together: drop units or conditions that are incomplete, or use method='ridge'."
+            f"recorded: units have {len(patterns)} different sets of conditions; procrustes turns all of "
+            "them together: drop units or conditions that lack trials, or use method='ridge'."
         )
     for label, pattern in enumerate(patterns):
         units = np.flatnonzero(scored)[which.ravel() == label]

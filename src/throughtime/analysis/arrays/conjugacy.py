@@ -51,7 +51,10 @@ def search(
             each[going] for each in (c, gradient, before, gradient_before, age)
         )
         momentum = (age / (age + 3))[:, None, None]
-        ahead, gradient_ahead = c + momentum * (c - before), gradient + momentum * (gradient - gradient_before)
+        ahead, gradient_ahead = (
+            c + momentum * (c - before),
+            gradient + momentum * (gradient - gradient_before),
+        )
         step = polar(gradient_ahead + shift * ahead)
         gradient_step = _gradient(a, b, step)
         fell = (_value(step, gradient_step) < _value(c, gradient)) & (age > 0)
@@ -88,7 +91,7 @@ def aligned_eigenvectors(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def haar(size: int, count: int, seed: int) -> np.ndarray:
-    """(count, size, size) orthogonal matrices of the uniform distribution, every other one of determinant −1."""
+    """(count, size, size) orthogonal matrices, uniformly distributed, every other one of determinant −1."""
     rng = np.random.default_rng(seed)
     found = np.empty((count, size, size))
     for index in range(count):

@@ -67,7 +67,7 @@ def distance_matrix(
     """Distance of each system from each other one, by one of :data:`MEASURES`.
 
     ``"shape_distance"`` gives the angle θ, ``"cka"`` 1 − CKA, ``"cca"`` 1 − the mean correlation, ``"rsa"``
-    1 − Spearman's ρ, ``"dsa"`` its angle and ``"spectrum_distance"`` that of the eigenvalues of the same fits.
+    1 − Spearman's ρ, ``"dsa"`` its angle and ``"spectrum_distance"`` that of the eigenvalues of such fits.
     Angles are metrics; the differences from 1 are not.
 
     Args:
@@ -92,9 +92,11 @@ def distance_matrix(
     """
     if len(systems) < 2:
         raise ValueError(f"systems: {len(systems)}; give at least two to compare.")
+    prepare: Callable[..., Any] | None
+    compare: Comparison
     if callable(measure):
-        chosen, compare = Measure(measure, "1", "distance"), partial(measure, **options)
-        prepare: Callable[..., Any] | None = None
+        chosen = Measure(measure, "1", "distance")
+        prepare, compare = None, partial(measure, **options)
     else:
         chosen = _chosen(measure)
         prepare, compare = _bound(measure, chosen, seed, options)
@@ -129,9 +131,7 @@ def distance_matrix(
     lost = ~there
     distance[lost, lost] = np.nan
     first = str(refusals[0]) if refusals else ""
-    return DistanceMatrix(
-        distance, lost.astype(np.int8), first, len(warned), chosen.units, chosen.long_name
-    )
+    return DistanceMatrix(distance, lost.astype(np.int8), first, len(warned), chosen.units, chosen.long_name)
 
 
 def _shared(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -58,14 +58,14 @@ def dsa(
 ) -> DSA:
     """Dynamical similarity analysis of two sets of trajectories.
 
-    Each is delay-embedded and fitted by linear dynamics (:func:`~throughtime.analysis.arrays.linear_operator`);
+    Each is delay-embedded and fitted by linear dynamics (see :mod:`.linear_operator`);
     with inputs, s_{t+1} = A s_t + B u_t is fitted and A alone compared. Then see :func:`compare_operators`.
 
     Args:
         x, y: (trial, time, unit) or (time, unit); trials and units need not be the same.
         seed: of the random starts.
         num_delays, rank, ridge, whiten, inputs_x, inputs_y: of the fits; give a ``rank`` where numbers of
-            units differ. The method as published whitens; without, maps other than rotations count.
+            units differ. The authors' program whitens; without, maps other than rotations count.
         n_restarts, max_iterations, tolerance: of the comparison.
 
     Raises:
@@ -139,9 +139,7 @@ def compare_operators(
     unit_a, unit_b = a / np.linalg.norm(a), b / np.linalg.norm(b)
     given = np.stack([aligned_eigenvectors(unit_a, unit_b), np.eye(len(a))])
     starts = np.concatenate([given, haar(len(a), n_restarts, seed)])
-    rotations, converged = search(
-        unit_a, unit_b, starts, max_iterations=max_iterations, tolerance=tolerance
-    )
+    rotations, converged = search(unit_a, unit_b, starts, max_iterations=max_iterations, tolerance=tolerance)
     gaps = np.linalg.norm(unit_a - rotations @ unit_b @ rotations.transpose(0, 2, 1), axis=(1, 2))
     distances = 2 * np.arcsin(np.minimum(gaps / 2, 1.0))
     winner = int(np.argmax(distances <= distances.min() + SAME))
@@ -149,7 +147,8 @@ def compare_operators(
     if num_agreeing < 2 and distances[winner] > SAME:
         warnings.warn(
             f"dsa: only one of {len(starts)} starts came to {distances[winner]:.3g} rad, the next best to "
-            f"{np.sort(distances)[1]:.3g}; the true distance may be lower. Use more n_restarts or a lower rank.",
+            f"{np.sort(distances)[1]:.3g}; the true distance may be lower. Use more n_restarts or a lower "
+            "rank.",
             stacklevel=2,
         )
     return DSA(

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from throughtime.analysis.arrays import checks, levenberg_marquardt, steps
+from throughtime.analysis.arrays.blas import single_threaded
 
 FLAT = 1e-8
 """Largest ‖Gᵀg‖ of a slow point."""
@@ -181,14 +182,16 @@ def prepare(
         location = found.state[chosen]
         jacobian, moved = _in_parts(around, location, inputs)
         growth = (jacobian - np.eye(size)) / np.broadcast_to(scale, size)[:, None]
-        values, vectors = _eigen(jacobian)
+        with single_threaded():
+            values, vectors = _eigen(jacobian)
+            condition = np.array([np.linalg.cond(each) for each in growth])
         unstable = np.abs(values) > 1 + ROUNDING
         points = FixedPoints(
             location=location,
             speed=found.speed[chosen],
             kind=np.where(fixed[chosen], 0, 1).astype(np.int8),
             n_starts=count,
-            condition_number=np.array([np.linalg.cond(each) for each in growth]),
+            condition_number=condition,
             distance_to_data=np.array([np.linalg.norm(data - each, axis=1).min() for each in location]),
             step_eig=values,
             n_unstable=unstable.sum(1),
@@ -198,7 +201,8 @@ def prepare(
             num_unclassified=len(starts) - known.size,
         )
         order = np.lexsort((location[:, 0], -points.n_starts, points.n_unstable, points.kind))
-        return FixedPoints(*(each[order] for each in points[:-1]), points.num_unclassified)
+        arranged = {name: getattr(points, name)[order] for name in FixedPoints._fields[:-1]}
+        return points._replace(**arranged)
 
     return search
 

@@ -24,7 +24,7 @@ class GroupDistances(NamedTuple):
         within_first, within_second: see there.
         within_lower, within_upper: 2.5 and 97.5 % of all distances within either label.
         excess: between_distance − within_distance.
-        matched_distance: mean distance of systems of the same seed, left out of all others; NaN if not paired.
+        matched_distance: mean distance of systems of one seed, left out of all others; NaN if not paired.
         p: share of relabellings with as large an excess, the given one among them; NaN where refused.
         p_minimum: the smallest that it could be.
         p_status: 0 tested, 1 p_minimum is too large, 2 all distances are equal.
@@ -60,9 +60,9 @@ def group_distances(
 
     excess = mean d(a, b) − ½ mean d(a, a′) − ½ mean d(b, b′), half an energy distance: for the distances that
     embed (Euclidean ones among them) it is 0 in expectation where both labels draw from one distribution, and
-    positive otherwise. Distances that share a system are not independent, so p comes from relabelling systems,
-    one-sided: all relabellings if there are at most ``num_permutations``, random ones otherwise. With n each,
-    p_minimum = 2/C(2n, n): .1, .0286, .0079 for n = 3, 4, 5.
+    positive otherwise. Distances that share a system are not independent, so p comes from relabelling
+    systems, one-sided: all relabellings if there are at most ``num_permutations``, else random ones. With
+    n each, p_minimum = 2/C(2n, n): .1, .0286, .0079 for n = 3, 4, 5.
 
     Systems with a common ``replicate`` (the same seed under two rules: same initial weights, same trials) are
     no strangers. Then pairs of the same replicate are left out, and labels are exchanged replicate by
@@ -75,8 +75,8 @@ def group_distances(
         level, family_size: p is refused where p_minimum × family_size > level.
 
     Raises:
-        ValueError: for a matrix that is not square, symmetric and finite, labels of another length, fewer than
-            two systems of a label, or replicates that do not match.
+        ValueError: for a matrix that is not square, symmetric and finite, labels of another length, fewer
+            than two systems of a label, or replicates that do not match.
 
     Source: energy distance, Székely & Rizzo 2013, J. Stat. Plan. Inference 143:1249; a test of distances by
     relabelling, Anderson 2001, Austral Ecol. 26:32.
@@ -190,8 +190,8 @@ def _checked(distance: np.ndarray, second: np.ndarray) -> tuple[np.ndarray, np.n
     distance, second = np.asarray(distance, np.float64), np.asarray(second, bool)
     if distance.ndim != 2 or distance.shape[0] != distance.shape[1] or second.shape != distance.shape[:1]:
         raise ValueError(
-            f"distance: shape {distance.shape} with {second.size} labels; expected a square matrix and a label "
-            "a system."
+            f"distance: shape {distance.shape} with {second.size} labels; expected a square matrix and a "
+            "label a system."
         )
     bad = int(distance.size - np.isfinite(distance).sum())
     if bad:

@@ -10,16 +10,19 @@ import jax.numpy as jnp
 import numpy as np
 from jax.scipy import linalg
 
+from throughtime.analysis.arrays.blas import single_threaded
 from throughtime.analysis.arrays.steps import value_and_transposed_jacobian
 
 FIRST_DAMPING, RAISE, LOWER = 1e-2, 2.0, 3.0
 FAST = 0.25
 """A step that leaves at most this share of the energy is on its way to a zero, not to a slow place."""
 POLISH_STEPS = 20
+SINGULAR = 1e-12
+"""Ratio of pivots of G below which rounding would move a point along a line of zeros."""
 MANY, FEW = 64, 8
 """Starts that move together, and how many do at the end or where states are large."""
 SMALL, LARGE = 32, 256
-"""Components below which another compilation costs more than idle slots, and above which slots cost memory."""
+"""Components below which idle slots cost less than another compilation, and above which they cost memory."""
 
 Field = Callable[[Any, Any], Any]
 
@@ -54,7 +57,7 @@ def prepare(
     Every step solves (GᵀG + μI) δ = −Gᵀg with G = ∂g/∂s. One that lowers ‖g‖ is taken and μ divided by 3,
     any other is dropped and μ doubled. A start has arrived when ‖g‖ ≤ ``fixed_speed``, or when
     ‖Gᵀg‖ ≤ ``flat`` and steps have ceased to help. Then undamped Newton steps follow, each kept only where
-    ‖g‖ falls and where G is not singular to rounding; a slow place is left only for a zero. A fixed number of
+    ‖g‖ falls and where G is not all but singular; a slow place is left only for a zero. A fixed number of
     starts move together, and one that arrives makes room for the next, so nothing is computed in vain.
 
     Args:
@@ -101,7 +104,7 @@ def prepare(
 
     def search(starts: np.ndarray, u: np.ndarray | None) -> Found:
         width = FEW if len(starts) <= FEW or starts.shape[1] > LARGE else MANY
-        with jax.enable_x64(True):
+        with jax.enable_x64(True), single_threaded():
             arrived, speed, slope = _flow(advance, starts, u, width, n_iter)
             polished = [np.empty_like(arrived), np.empty_like(speed), np.empty_like(slope)]
             for first in range(0, len(starts), width):
@@ -127,7 +130,6 @@ def _solve(matrix: jax.Array, vector: jax.Array) -> jax.Array:
 def _newton(field: Callable[[Any], Any], start: jax.Array) -> tuple[jax.Array, jax.Array, jax.Array]:
     """State, ‖g‖ and ‖Gᵀg‖ after as many Newton steps as lower ‖g‖."""
     measure = value_and_transposed_jacobian(field)
-    rounding = start.size * jnp.finfo(start.dtype).eps
 
     def step(carry: tuple[Any, ...]) -> tuple[Any, ...]:
         count, state, value, jacobian, _ = carry
@@ -135,7 +137,7 @@ def _newton(field: Callable[[Any], Any], start: jax.Array) -> tuple[jax.Array, j
         pivots = jnp.abs(jnp.diagonal(factors[0]))
         moved = state - linalg.lu_solve(factors, value, trans=1)
         after, slope = measure(moved)
-        better = (pivots.min() > rounding * pivots.max()) & (after @ after < value @ value)
+        better = (pivots.min() > SINGULAR * pivots.max()) & (after @ after < value @ value)
         return (
             count + 1,
             jnp.where(better, moved, state),

@@ -16,7 +16,7 @@ class LinearOperator(NamedTuple):
 
     Attributes:
         operator: (r, r) A. input_operator: (r, input) B; (r, 0) without inputs.
-        basis: (r, embedded) orthogonal rows, of length 1 unless whitened; coordinates are (s − mean) @ basis.T.
+        basis: (r, embedded) orthogonal rows, of length 1 unless whitened; coordinates: (s − mean) @ basis.T.
         explained: share of the variance of s_{t+1} about its mean that the fit tells.
     """
 
@@ -65,6 +65,8 @@ def linear_operator(
         >>> np.sort(np.linalg.eigvals(found.operator)).round(9)
         array([0.5, 0.9])
     """
+    if not ridge >= 0:
+        raise ValueError(f"ridge: {ridge}; use 0 or more.")
     now, after, told = _transitions(name, activity, num_delays, inputs)
     centre = now.mean(0)
     _, singular, right = np.linalg.svd(now - centre, full_matrices=False)

@@ -11,7 +11,7 @@ class Halves(NamedTuple):
     """Sums over the times of each condition, for averages over two random halves of its trials.
 
     Attributes:
-        sums: (split, condition, 6, unit): number, Σa, Σb, Σa², Σb², Σab of the halves a and b.
+        sums: (split, condition, 6, unit): number of times, Σa, Σb, Σa², Σb², Σab of the halves a and b.
         factor: (unit,) mean variance of the noise in a half over that in the whole; 2 for even numbers.
     """
 
@@ -20,7 +20,7 @@ class Halves(NamedTuple):
 
 
 def spearman_brown(correlation: np.ndarray, factor: np.ndarray | float = 2.0) -> np.ndarray:
-    """Reliability of a measurement ``factor`` times as long as the halves that correlate: fr / (1 + (f − 1)r).
+    """Reliability of what is ``factor`` times as long as the halves that correlate: fr / (1 + (f − 1)r).
 
     Spearman 1910 and Brown 1910, British Journal of Psychology.
 

@@ -66,7 +66,7 @@ def dissimilarity(values: np.ndarray, metric: str = "correlation", name: str = "
     """
     from scipy.spatial.distance import pdist, squareform
 
-    array = finite(name, values, "average over the trials that are there")
+    array = finite(name, values, "average over the trials that are there, drop units without any")
     if array.ndim not in (2, 3):
         raise ValueError(
             f"{name}: shape {array.shape}; expected (condition, unit) or (repeat, condition, unit)."

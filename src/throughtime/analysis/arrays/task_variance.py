@@ -94,8 +94,8 @@ def task_variance(
     variance = np.diagonal(covariance).T
     if not (variance.sum(1) > min_variance).any():
         raise ValueError(
-            f"activity: the largest summed variance of a unit is {variance.sum(1).max():.3g}, not above "
-            f"min_variance {min_variance:g}; check that conditions differ, or lower it."
+            f"activity: the largest summed variance of a unit is {variance.sum(1).max(initial=0.0):.3g}, not "
+            f"above min_variance {min_variance:g}; check that conditions differ, or lower it."
         )
     rng = np.random.default_rng(seed)
     cluster, count, silhouette = _clusters(variance, min_variance, max_clusters, num_starts, rng)
@@ -166,14 +166,15 @@ def _clusters(
     """(unit,) cluster of each unit, their number and their silhouette."""
     from sklearn.cluster import KMeans
     from sklearn.metrics import silhouette_score
-    from threadpoolctl import threadpool_limits
+
+    from throughtime.analysis.arrays.blas import single_threaded
 
     normalized = _normalized(variance, min_variance)
     kept = np.isfinite(normalized).all(1)
     rows = normalized[kept]
     largest = min(max_clusters, len(np.unique(rows.round(9), axis=0)), len(rows) - 1)
     best, silhouette = np.zeros(len(rows), int), np.nan
-    with threadpool_limits(1):  # so few rows are slower on many threads
+    with single_threaded():
         for count in range(2, largest + 1):
             fit = KMeans(count, n_init=num_starts, random_state=int(rng.integers(2**31))).fit(rows)
             width = float(silhouette_score(rows, fit.labels_))

@@ -42,6 +42,7 @@ figures: setup
 	test ! -e evidence/evidence_accumulation.nc || $(BIN)/python figures/evidence_accumulation.py
 	test ! -e evidence/reward_learning.nc || $(BIN)/python figures/reward_learning.py
 	test ! -e evidence/innate_trajectory.nc || $(BIN)/python figures/innate_trajectory.py
+	test ! -e evidence/learned_dynamics.nc || $(BIN)/python figures/learned_dynamics.py
 	test ! -e evidence/recorded_data.nc || $(BIN)/python figures/recorded_data.py
 	test ! -e evidence/tasks.nc || $(BIN)/python figures/task_demands.py
 	test ! -e evidence/tasks.nc || $(BIN)/python figures/task_signatures.py
@@ -65,6 +66,7 @@ evidence: setup
 	$(BIN)/python experiments/evidence_accumulation.py --out $(OUT)
 	$(BIN)/python experiments/reward_learning.py --out $(OUT)
 	$(BIN)/python experiments/innate_trajectory.py --out $(OUT)
+	$(BIN)/python experiments/learned_dynamics.py --out $(OUT)
 	$(BIN)/python experiments/recorded_data.py --out $(OUT)
 
 $(DOCS): $(SETUP) requirements-docs.lock

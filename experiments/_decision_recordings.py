@@ -1,10 +1,10 @@
-"""Recordings to analyse: spikes of a decision circuit of leaky integrate-and-fire neurons, simulated in Brian2.
+"""Recordings to analyse: spikes of a decision circuit of integrate-and-fire neurons, simulated in Brian2.
 
-Two pools of excitatory neurons receive evidence for either choice, excite themselves through slow synapses and
-inhibit each other, so that one of them wins (after Wang 2002, Neuron 36:955, with current-based synapses and
-direct inhibition between pools). All trials are simulated at once, as copies of the circuit that do not know of
-each other. What is left of it afterwards is what an experimenter has: spike times, unequal numbers of trials a
-condition, and units that were lost in some of the trials.
+Two pools of excitatory neurons receive evidence for either choice, excite themselves through slow synapses
+and inhibit each other, so that one of them wins (after Wang 2002, Neuron 36:955, with current-based
+synapses and direct inhibition between pools). All trials are simulated at once, as copies of the circuit
+that do not know of each other. What is left of it afterwards is what an experimenter has: spike times,
+unequal numbers of trials a condition, and units that were lost in some of the trials.
 """
 
 from __future__ import annotations

@@ -322,7 +322,7 @@ def delayed_response(material: Material, seed: int, declared: dict[str, Any]) ->
 
 
 def _decoded(material: Material, seed: int, angle: xr.DataArray) -> dict[str, tuple[Any, ...]]:
-    """Accuracy of the angle's octant, decoded at one time of the longest delay from another."""
+    """Accuracy of the angle's quadrant, decoded at one time of the longest delay from another."""
     _, onset, offset = material.epoch("delay")
     length = (offset - onset).sel(seed=seed)
     longest = length.values > 0.95 * float(length.max())
@@ -333,12 +333,12 @@ def _decoded(material: Material, seed: int, angle: xr.DataArray) -> dict[str, tu
     course = tt.analysis.align(
         data["rates"].astype(float), onset.sel(seed=seed).isel(trial=np.flatnonzero(longest)), lag
     )
-    octant = np.floor((angle.values[longest] % (2 * np.pi)) / (np.pi / 4)).astype(int)
-    label = xr.DataArray(octant, dims="trial", attrs=words("octant of the angle"))
+    quadrant = np.floor((angle.values[longest] % (2 * np.pi)) / (np.pi / 2)).astype(int)
+    label = xr.DataArray(quadrant, dims="trial", attrs=words("quadrant of the angle"))
     found = tt.analysis.decode(course, label, num_shuffles=0, random_seed=seed)
     return {
         "accuracy": (("time_train", "time_test"), found["accuracy"].values, words("accuracy")),
-        "chance": ((), 1 / 8, words("chance")),
+        "chance": ((), 1 / 4, words("chance")),
         "time_train": ("time_train", lag, words("time in the delay, decoder trained", "ms")),
         "time_test": ("time_test", lag, words("time in the delay, decoder tested", "ms")),
     }

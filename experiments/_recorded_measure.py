@@ -1,7 +1,8 @@
 """The cells of the study of recorded data: sessions, circuits, what sessions encode, and how both compare.
 
-Times are ms from the onset of the stimulus, in bins that are the same for recordings and circuits. Conditions
-are signed coherence × choice, coded 2 · level + choice with levels in the order of the coherences.
+Times are ms from the onset of the stimulus, in bins that are the same for recordings and circuits.
+Conditions are signed coherence × choice, coded 2 · level + choice with levels in the order of the
+coherences.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ TASK = "perceptual-decision"
 WINDOW = (-80.0, 1080.0)
 BIN = 40.0
 STRENGTHS = (0.032, 0.064, 0.128, 0.256, 0.512)
-LEVELS = np.array([-s for s in STRENGTHS[::-1]] + list(STRENGTHS))
+LEVELS = np.array([*(-strength for strength in STRENGTHS[::-1]), *STRENGTHS])
 CHOICES = (-1, 1)
 NUM_CONDITIONS = 2 * LEVELS.size
 EPOCHS = {"trial": WINDOW, "stimulus": (0.0, 800.0), "after": (800.0, WINDOW[1])}
@@ -33,7 +34,7 @@ LATE = (400.0, 800.0)
 MIN_TRIALS = 5
 """Trials that an average needs at least, of recordings and of circuits."""
 ONE = {"units": "1"}
-TIMES = WINDOW[0] + BIN * (np.arange(round((WINDOW[1] - WINDOW[0]) / BIN)) + 0.5)
+CENTRES = WINDOW[0] + BIN * (np.arange(round((WINDOW[1] - WINDOW[0]) / BIN)) + 0.5)
 
 
 def axes() -> dict[str, Any]:
@@ -43,8 +44,13 @@ def axes() -> dict[str, Any]:
         "condition": ("condition", code, {**ONE, "long_name": "signed coherence and choice"}),
         "coherence": ("condition", LEVELS[code // 2], {**ONE, "long_name": "signed coherence"}),
         "chosen": ("condition", np.array(CHOICES)[code % 2], {**ONE, "long_name": "choice, + is right"}),
-        "time": ("time", TIMES, {"units": "ms", "long_name": "time from stimulus onset"}),
+        "time": ("time", CENTRES, {"units": "ms", "long_name": "time from stimulus onset"}),
     }
+
+
+def between(begin: float, end: float) -> np.ndarray:
+    """Positions of the bins between two times."""
+    return np.flatnonzero(np.abs(CENTRES - (begin + end) / 2) < (end - begin) / 2)
 
 
 def codes(coherence: np.ndarray, choice: np.ndarray) -> np.ndarray:
@@ -57,8 +63,8 @@ def session(declared: Mapping[str, Any]) -> xr.Dataset:
     """One session of recordings: simulated spikes, as rates in the bins of the study.
 
     Returns:
-        ``rates`` (trial, time, unit), NaN where the unit was not held; ``stimulus``, the signed coherence, and
-        ``choice``, 1 for right, (trial,).
+        ``rates`` (trial, time, unit), NaN where the unit was not held; (trial,) ``stimulus``, the signed
+        coherence, and ``choice``, 1 for right.
     """
     seed = declared["seed"]
     found = simulate(coherences(declared["num_trials"], seed), seed=seed, share_lost=declared["share_lost"])
@@ -89,10 +95,10 @@ def session(declared: Mapping[str, Any]) -> xr.Dataset:
 def binned(activity: np.ndarray, dt: float, onset: float) -> np.ndarray:
     """(trial, time, unit) of a task's steps as means of the bins of the study."""
     first, every = round((onset + WINDOW[0]) / dt), round(BIN / dt)
-    if abs(every * dt - BIN) > 1e-6 or first < 0 or first + every * TIMES.size > activity.shape[1]:
+    if abs(every * dt - BIN) > 1e-6 or first < 0 or first + every * CENTRES.size > activity.shape[1]:
         raise ValueError(f"trials of {activity.shape[1]} steps of {dt} ms do not fill the bins.")
-    inside = activity[:, first : first + every * TIMES.size]
-    return inside.reshape(len(activity), TIMES.size, every, -1).mean(2)
+    inside = activity[:, first : first + every * CENTRES.size]
+    return inside.reshape(len(activity), CENTRES.size, every, -1).mean(2)
 
 
 def observed(task: Any, circuit: Any, params: Mapping[str, np.ndarray], seed: int, num_trials: int) -> Any:
@@ -104,8 +110,8 @@ def observed(task: Any, circuit: Any, params: Mapping[str, np.ndarray], seed: in
 def circuits(declared: Mapping[str, Any]) -> xr.Dataset:
     """Circuits trained until the criterion, and what they do in the bins of the study.
 
-    The untrained circuit gets the same trials, and its activity is averaged over the same ones: those in which
-    the trained circuit chose likewise.
+    The untrained circuit gets the same trials, and its activity is averaged over the same ones: those in
+    which the trained circuit chose likewise.
 
     Returns:
         Averages ``activity, untrained_activity`` (seed, condition, time, unit) and ``inputs`` (seed,
@@ -119,7 +125,8 @@ def circuits(declared: Mapping[str, Any]) -> xr.Dataset:
     parts = []
     for place, seed in enumerate(declared["seeds"]):
         before, after = (
-            {name: value[place, checkpoint] for name, value in record.params.items()} for checkpoint in (0, -1)
+            {name: value[place, checkpoint] for name, value in record.params.items()}
+            for checkpoint in (0, -1)
         )
         seen = observed(task, circuit, after, seed, declared["num_trials"])
         naive = observed(task, circuit, before, seed, declared["num_trials"])
@@ -131,7 +138,11 @@ def circuits(declared: Mapping[str, Any]) -> xr.Dataset:
         rates = binned(seen.rates[0], task.dt, onset)
         means = [
             means_by_condition(each, code, NUM_CONDITIONS, min_trials=MIN_TRIALS)[0]
-            for each in (rates, binned(naive.rates[0], task.dt, onset), binned(seen.inputs[0], task.dt, onset))
+            for each in (
+                rates,
+                binned(naive.rates[0], task.dt, onset),
+                binned(seen.inputs[0], task.dt, onset),
+            )
         ]
         dims = (("condition", "time", "unit"), ("condition", "time", "unit"), ("condition", "time", "input"))
         names = ("activity", "untrained_activity", "inputs")
@@ -139,7 +150,10 @@ def circuits(declared: Mapping[str, Any]) -> xr.Dataset:
         trials = xr.DataArray(rates[first], dims=("trial", "time", "unit"), coords={"time": axes()["time"]})
         parts.append(
             xr.Dataset(
-                {name: (dim, np.float32(mean), ONE) for name, dim, mean in zip(names, dims, means, strict=True)}
+                {
+                    name: (dim, np.float32(mean), ONE)
+                    for name, dim, mean in zip(names, dims, means, strict=True)
+                }
                 | {
                     "stimulus": ("trial", np.float32(coherence), {**ONE, "long_name": "signed coherence"}),
                     "choice": ("trial", choice.astype(np.int8), {**ONE, "long_name": "choice"}),
@@ -172,12 +186,12 @@ def coding(declared: Mapping[str, Any], recorded: xr.Dataset) -> xr.Dataset:
     """What one session encodes, in the units that were held in all of its trials.
 
     Returns:
-        ``participation_ratio`` (time,) of trials at one time, corrected for their number; ``score`` (condition,
-        time, parameter) and ``coefficient_norm`` (parameter, time) on the axes of choice and coherence;
-        ``accuracy`` (time_train, time_test) of decoders of the choice, on as many trials of either, and
-        ``null_maximum``, which 95 % of shuffled choices exceed at no pair of times;
-        ``class_share`` (option,) of the units by their selectivity; ``example_rate`` (condition, time) of the unit that weighs most on the axis of choice; ``num_units,
-        num_complete_units``.
+        ``participation_ratio`` (time,) of trials at one time, corrected for their number; ``score``
+        (condition, time, parameter) and ``coefficient_norm`` (parameter, time) on the axes of choice and
+        coherence; ``accuracy`` (time_train, time_test) of decoders of the choice, on as many trials of
+        either, and ``null_maximum``, which 95 % of shuffled choices exceed at no pair of times;
+        ``class_share`` (option,) of the units by their selectivity; ``example_rate`` (condition, time) of
+        the unit that weighs most on the axis of choice; ``num_units, num_complete_units``.
     """
     rates = recorded["rates"].astype(np.float64).assign_attrs(recorded["rates"].attrs)
     whole = tt.analysis.complete(rates)
@@ -212,8 +226,7 @@ def classes(rates: xr.DataArray, stimulus: np.ndarray, choice: np.ndarray) -> xr
     """
     strength = np.abs(np.abs(stimulus)[:, None] - STRENGTHS).argmin(1)
     code = np.where((stimulus > 0) == (choice == 1), choice * len(STRENGTHS) + strength, -1)
-    inside = (TIMES > LATE[0]) & (TIMES < LATE[1])
-    late = rates.isel(time=np.flatnonzero(inside))
+    late = rates.isel(time=between(*LATE))
     equal = tt.analysis.equal_trials(late, xr.DataArray(code, dims="trial", name="cell"), random_seed=0)
     factors = {"choice": equal["cell"] // len(STRENGTHS), "strength": equal["cell"] % len(STRENGTHS)}
     bare = {name: xr.DataArray(each.values, dims="trial") for name, each in factors.items()}
@@ -254,7 +267,7 @@ def comparison(
         return xr.DataArray(array.values.astype(np.float64), dims=dims, coords=same | seeds)
 
     sister = averages(tt.analysis.complete(other["rates"]), conditions_of(other))
-    clock = np.broadcast_to(np.eye(TIMES.size), (NUM_CONDITIONS, TIMES.size, TIMES.size))
+    clock = np.broadcast_to(np.eye(CENTRES.size), (NUM_CONDITIONS, CENTRES.size, CENTRES.size))
     baselines = {
         "inputs": given(trained["inputs"]),
         "untrained": given(trained["untrained_activity"]),
@@ -264,7 +277,7 @@ def comparison(
     circuit, recorded_rates = given(trained["activity"]), recorded["rates"].astype(np.float64)
     found = []
     for begin, end in EPOCHS.values():
-        inside = np.flatnonzero((TIMES > begin) & (TIMES < end))
+        inside = between(begin, end)
         found.append(
             tt.analysis.compare_recordings(
                 recorded_rates.isel(time=inside),

@@ -1,21 +1,23 @@
 """The measures of this package on recorded spikes, and trained circuits beside the recordings.
 
 The committed record is ``evidence/recorded_data.nc``. Recordings are simulated in Brian2: two pools of
-integrate-and-fire neurons that compete for a decision about noisy evidence, in sessions with unequal numbers of
-trials a condition and with units that were lost in some of them (``_decision_recordings.py``). What is done with
-them is what a user does with recordings of an animal:
+integrate-and-fire neurons that compete for a decision about noisy evidence, in sessions with unequal
+numbers of trials a condition and with units that were lost in some of them (``_decision_recordings.py``).
+What is done with them is what a user does with recordings of an animal:
 
 * spike times become rates in bins of 40 ms around the onset of the stimulus, NaN where a unit was not held;
 * *coding*: psychometric curve of the choices, dimensionality of trials at one time, axes of choice and of
-  coherence (targeted dimensionality reduction), decoding of the choice at all pairs of times, selectivity of the
-  units for choice and strength of evidence;
-* *comparison*: circuits trained on ``perceptual-decision``, which has the same ten coherences and the same times
-  of the stimulus, predict the averages of the recorded units over signed coherence × choice in conditions that
-  the map was not fitted to, normalised by the noise ceiling, beside what knows less (the inputs alone, the
-  same circuits before training, the time within the trial alone) or as much (units of another session).
+  coherence (targeted dimensionality reduction), decoding of the choice at all pairs of times, selectivity
+  of the units for choice and strength of evidence;
+* *comparison*: circuits trained on ``perceptual-decision``, which has the same ten coherences and the same
+  times of the stimulus, predict the averages of the recorded units over signed coherence × choice in
+  conditions that the map was not fitted to, normalised by the noise ceiling, beside what knows less (the
+  inputs alone, the same circuits before training, the time within the trial alone) or as much (units of
+  another session).
 
-The neurons were not fitted to the circuits, nor the circuits to the neurons; they share the task. The circuit of
-the recordings differs from those compared with it: spikes, slow synapses, noise in every membrane, no training.
+The neurons were not fitted to the circuits, nor the circuits to the neurons; they share the task. The
+circuit of the recordings differs from those compared with it: spikes, slow synapses, noise in every
+membrane, no training.
 
 Cells are kept below ``--out``, so the command can be stopped at any time and goes on where it was.
 
@@ -88,9 +90,7 @@ def cells(form: Form) -> Iterator[Cell]:
         yield Cell(("session", seed), declared)
     yield Cell(("circuits",), trained)
     for seed, declared in recorded.items():
-        yield Cell(
-            ("coding", seed), {"seed": seed, "session": declared, "num_shuffles": form.num_shuffles}
-        )
+        yield Cell(("coding", seed), {"seed": seed, "session": declared, "num_shuffles": form.num_shuffles})
     for place, (seed, declared) in enumerate(recorded.items()):
         other = form.sessions[(place + 1) % len(form.sessions)]
         yield Cell(
@@ -184,7 +184,9 @@ def study(form: Form | str = FULL) -> Study:
 def report(tree: xr.DataTree) -> None:
     """What sessions encode, and how well they are predicted."""
     recorded, trained = (tree[name].to_dataset() for name in ("behaviour", "circuit_behaviour"))
-    print(f"threshold of the sessions {spread(recorded['sigma'])}, of the circuits {spread(trained['sigma'])}")
+    print(
+        f"threshold of the sessions {spread(recorded['sigma'])}, of the circuits {spread(trained['sigma'])}"
+    )
     coding, compared = tree["coding"].to_dataset(), tree["comparison"].to_dataset()
     dimension = coding["participation_ratio"]
     for time in (dimension["time"].values[0], 780.0):

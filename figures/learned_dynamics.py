@@ -9,7 +9,7 @@ the relevant and the irrelevant kind, in units of the pulse as it enters; lines 
 and context. (d) Position along that direction by signed evidence of either kind. (e) Trajectories from Set
 to Go of one circuit, by produced interval; dots are 100 ms apart. (f) Speed relative to the middle group of
 intervals, where the dashed line is perfect scaling. (g) State at the end of the delay by remembered angle,
-and the points there. (h) Accuracy with which the octant of the angle is decoded at one time of the delay by
+and the points there. (h) Accuracy with which the quadrant of the angle is decoded at one time of the delay by
 a decoder made at another.
 """
 
@@ -56,7 +56,8 @@ def draw(source: Any = RECORDS) -> Figure:
         _decoding(memory, parts[7].subplots())
         titles = (
             "Three bits: fixed points", "Points of a cube", "Selection of evidence",
-            "Integration of evidence", "From Set to Go", "Speed by interval", "Memory of an angle", "Decoding over the delay",
+            "Integration of evidence", "From Set to Go", "Speed by interval", "Memory of an angle",
+            "Decoding over the delay",
         )  # fmt: skip
         for part, letter, title in zip(parts, "abcdefgh", titles, strict=True):
             style.heading(part, letter, title)
@@ -122,7 +123,7 @@ def _selection(data: xr.Dataset, ax: Axes) -> None:
     ax.set_xlim(-0.35, 1.35)
     ax.set_xticks((0, 1), ("relevant", "irrelevant"))
     ax.set_xlabel("Evidence")
-    ax.set_ylabel("Passed to slowest direction")
+    ax.set_ylabel("Gain, slowest direction")
     ax.legend(loc="lower left", title=f"n = {len(gain)} circuits", title_fontsize=6, alignment="left")
 
 
@@ -195,7 +196,16 @@ def _ring(data: xr.Dataset, ax: Axes) -> None:
     plotting.fixed_points(found, ax, principal=principal)
     ends = one["trajectory"].isel(time=0).transpose("trial", "component").values
     angles = one["angle"].values
-    ax.scatter(ends[:, 0], ends[:, 1], c=angles % (2 * np.pi), cmap="twilight", s=6, lw=0, zorder=0.5)
+    ax.scatter(
+        ends[:, 0],
+        ends[:, 1],
+        c=angles % (2 * np.pi),
+        cmap="twilight",
+        s=7,
+        ec=style.GREY,
+        lw=0.2,
+        zorder=0.5,
+    )
 
 
 def _decoding(data: xr.Dataset, ax: Axes) -> None:

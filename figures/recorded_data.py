@@ -3,14 +3,15 @@
     python figures/recorded_data.py [RECORD] [OUTPUT_FOLDER]
 
 (a) The unit of a session that weighs most on its axis of choice: rate averaged over trials of one signed
-coherence and choice; stronger evidence is darker, broken lines are errors. Shaded: stimulus. (b) Choices of the
-recorded circuit and of circuits trained on the same coherences, with fitted curves; thin lines are sessions and
-seeds. (c) Participation ratio of trials at one time, corrected for their number; every session, and their mean.
-(d) Decoding of the choice at one time by a decoder made at another, mean of the sessions; the contour
-is what 95 % of shuffled choices exceed nowhere. (e) A session on its axis of choice, averages as in (a). (f) The same of a
-trained circuit. (g) Held-out share of the variance of the recorded averages, over the noise ceiling, that is
-predicted by the circuits, by the same circuits before training, by the inputs, by time alone and by the units
-of another session: every session (and circuit) with its 95 % interval over conditions, and the mean.
+coherence and choice; stronger evidence is darker, broken lines are errors. Shaded: stimulus. (b) Choices of
+the recorded circuit and of circuits trained on the same coherences, with fitted curves; thin lines are
+sessions and seeds. (c) Participation ratio of trials at one time, corrected for their number; every
+session, and their mean. (d) Decoding of the choice at one time by a decoder made at another, mean of the
+sessions; the contour is what 95 % of shuffled choices exceed nowhere. (e) A session on its axis of choice,
+averages as in (a). (f) The same of a trained circuit. (g) Held-out share of the variance of the recorded
+averages, over the noise ceiling, that is predicted by the circuits, by the same circuits before training,
+by the inputs, by time alone and by the units of another session: every session (and circuit) with its 95 %
+interval over conditions, and the mean.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ RECORDS = "evidence/recorded_data.nc"
 STIMULUS = (0.0, 800.0)
 DASHED = (0, (2.2, 1.2))
 NAMES = {
-    "time": "time\nalone", "inputs": "inputs", "untrained": "untrained\ncircuit", "circuit": "trained\ncircuit",
-    "another_session": "other\nsession",
+    "time": "time\nalone", "inputs": "inputs", "untrained": "untrained\ncircuit",
+    "circuit": "trained\ncircuit", "another_session": "other\nsession",
 }  # fmt: skip
 """Predictors in the order in which they are drawn."""
 COLORS = {
@@ -172,8 +173,9 @@ def _comparison(data: xr.Dataset, ax: Any) -> None:
         ax.plot(x, score.ravel(), "o", ms=2.4, mew=0, color=COLORS[name])
         mean = float(np.nanmean(score))
         ax.plot([place - 0.36, place + 0.36], [mean, mean], color=COLORS[name], lw=1.4)
+        top = max(float(np.nanmax(high)), mean)
         ax.annotate(
-            f"{mean:.2f}".replace("-", "\N{MINUS SIGN}"), (place, max(float(np.nanmax(high)), mean)), xytext=(0, 2), ha="center",
+            f"{mean:.2f}".replace("-", "\N{MINUS SIGN}"), (place, top), xytext=(0, 2), ha="center",
             textcoords="offset points", fontsize=6.5, color=style.INK, bbox=BEHIND,
         )  # fmt: skip
         lowest = min(lowest, float(np.nanmin(low)))

@@ -59,9 +59,7 @@ def test_correlations_are_means_over_pairs_of_bins():
     np.testing.assert_array_equal(found.num_pairs, [7, 6, 5, 4, 3])
     for unit in range(2):
         for place, k in enumerate(range(2, 7)):
-            pairs = [
-                np.corrcoef(activity[:, i, unit], activity[:, i + k, unit])[0, 1] for i in range(9 - k)
-            ]
+            pairs = [np.corrcoef(activity[:, i, unit], activity[:, i + k, unit])[0, 1] for i in range(9 - k)]
             np.testing.assert_allclose(found.autocorrelation[unit, place], np.mean(pairs))
 
 
@@ -113,7 +111,10 @@ def test_units_that_have_no_timescale():
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"activity": np.full((5, 9, 1), np.nan)}, "activity: 45 of 45 values are not finite; choose a window"),
+        (
+            {"activity": np.full((5, 9, 1), np.nan)},
+            "activity: 45 of 45 values are not finite; choose a window",
+        ),
         ({"activity": np.zeros((5, 9))}, r"activity: shape \(5, 9\); expected \(trial, time, unit\)"),
         ({"activity": np.zeros((2, 9, 1))}, "activity: 2 trials; use at least 3"),
         ({"activity": np.ones((5, 9, 1))}, "activity: zero variance across trials in every unit"),
@@ -147,7 +148,12 @@ def test_dataset_over_seeds():
     values = np.stack([autoregressive(c, 60, 12, num_units=2) for c in (0.5, 0.8, 0.5)])
     values[1, 3, 4, 0] = np.nan  # a trial that ended
     values[2] = 1.0  # a silent circuit
-    coords = {"seed": [2, 5, 8], "time": 10.0 + 20.0 * np.arange(12), "unit": [7, 9], "side": ("trial", [0] * 60)}
+    coords = {
+        "seed": [2, 5, 8],
+        "time": 10.0 + 20.0 * np.arange(12),
+        "unit": [7, 9],
+        "side": ("trial", [0] * 60),
+    }
     rates = xr.DataArray(values, coords, ("seed", "trial", "time", "unit"))
     found = analysis.autocorrelation_timescale(rates)
     assert found.tau.dims == ("seed", "unit")
@@ -171,7 +177,9 @@ def test_dataset_over_seeds():
     aligned = rates.rename(time="lag").isel(seed=0, drop=True)
     np.testing.assert_array_equal(analysis.autocorrelation_timescale(aligned).tau, found.tau[0])
     np.testing.assert_allclose(
-        analysis.autocorrelation_timescale(rates.drop_vars("time"), dt=40.0).tau[:2], 2 * found.tau[:2], rtol=1e-6
+        analysis.autocorrelation_timescale(rates.drop_vars("time"), dt=40.0).tau[:2],
+        2 * found.tau[:2],
+        rtol=1e-6,
     )
     with pytest.raises(ValueError, match="dt: not given, and rates have no evenly spaced coordinate time"):
         analysis.autocorrelation_timescale(rates.drop_vars("time"))

@@ -90,7 +90,10 @@ LINE = delay_line(3, INPUTS)
         ({"inputs": INPUTS[:-1]}, "unequal lengths: inputs 399, activity 400"),
         ({"inputs": INPUTS[:, None]}, r"inputs: shape \(400, 1\); pass one input"),
         ({"activity": INPUTS}, r"activity: shape \(400,\); expected \(time, unit\)"),
-        ({"burn_in": 251}, "activity: 149 steps after burn_in, of 3 units, for 6 lags; use at least 50 steps a unit and 4 a lag: 150"),
+        (
+            {"burn_in": 251},
+            "activity: 149 steps after burn_in, of 3 units, for 6 lags; use at least 50 steps a unit and 4 a lag: 150",
+        ),
         ({"inputs": np.ones(400)}, "inputs: zero variance"),
         ({"activity": np.ones((400, 3))}, "activity: zero variance in every unit"),
         ({"inputs": INPUTS + np.roll(INPUTS, 2)}, r"inputs: autocorrelation 0\.\d+ at a lag of 2 steps"),

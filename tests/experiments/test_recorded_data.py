@@ -1,4 +1,4 @@
-"""The study of recorded data: a simulator that can be relied on, a run that can be stopped, what was found."""
+"""The study of recorded data: a simulator to be relied on, a run that can be stopped, what was found."""
 
 from __future__ import annotations
 
@@ -28,14 +28,12 @@ TINY = study.Form(
 
 
 def drawn(task, circuit, rule, *, seeds, num_updates, batch_size, **settings):
-    """What training returns, without training: at the end other draws than at the start."""
+    """What training returns, without training: at the end the weights are 1.3 times those of the start."""
     assert settings.keys() >= {"learning_rate", "clip", "eval_every"}
     assert (rule.name, num_updates, batch_size) == ("bptt", 60, 16)
-    each = [[circuit.init(key=jax.random.key(10 * k + seed)) for k in (0, 1)] for seed in seeds]
-    stacked = jax.tree.map(
-        lambda *leaves: np.stack(leaves).reshape(len(seeds), 2, *np.shape(leaves[0])), *sum(each, [])
-    )
-    return SimpleNamespace(params=stacked, criterion_update=np.full(len(seeds), -1))
+    each = [jax.jit(lambda key: circuit.init(key=key))(jax.random.key(seed)) for seed in seeds]
+    params = {name: np.stack([np.stack([one[name], 1.3 * one[name]]) for one in each]) for name in each[0]}
+    return SimpleNamespace(params=params, criterion_update=np.full(len(seeds), -1))
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +115,7 @@ def test_conditions_are_those_of_task_and_recordings():
     axes = measuring.axes()
     np.testing.assert_allclose(axes["coherence"][1][code], [-0.512, 0.032, 0.512])
     np.testing.assert_array_equal(axes["chosen"][1][code], [-1, 1, -1])
-    edges = measuring.TIMES[:, None] + measuring.BIN * np.array([-0.5, 0.5])
+    edges = measuring.CENTRES[:, None] + measuring.BIN * np.array([-0.5, 0.5])
     assert {0.0, 800.0} <= set(edges.ravel())  # no bin straddles onset or end of the stimulus
 
 
@@ -125,7 +123,7 @@ def test_steps_of_a_task_are_averaged_in_the_bins_of_the_recordings():
     steps = (np.arange(60) + 0.5) * 20.0
     activity = np.broadcast_to(steps[None, :, None], (2, 60, 3))
     found = measuring.binned(activity, 20.0, onset=100.0)
-    np.testing.assert_allclose(found[1, :, 2], measuring.TIMES + 100)
+    np.testing.assert_allclose(found[1, :, 2], measuring.CENTRES + 100)
     with pytest.raises(ValueError, match="do not fill the bins"):
         measuring.binned(activity[:, :50], 20.0, onset=100.0)
 
@@ -136,8 +134,10 @@ def test_what_spikes_are_in_a_bin_is_its_rate(finished):
     direct = simulating.simulate(simulating.coherences(110, 0), seed=0)
     since = direct.spike_time - direct.stimulus[0]
     for trial, unit, time in ((0, 3, 7), (60, 41, 20), (109, 12, 0)):
-        middle = measuring.TIMES[time]
-        inside = (direct.trial == trial) & (direct.unit == unit) & (since >= middle - 20) & (since < middle + 20)
+        middle = measuring.CENTRES[time]
+        inside = (
+            (direct.trial == trial) & (direct.unit == unit) & (since >= middle - 20) & (since < middle + 20)
+        )
         wanted = 25.0 * inside.sum() if direct.held[trial, unit] else np.nan
         assert float(session["rates"][trial, time, unit]) == pytest.approx(wanted, nan_ok=True)
     np.testing.assert_array_equal(session["rates"].notnull().all("time"), direct.held)

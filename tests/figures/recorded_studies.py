@@ -46,7 +46,11 @@ def recorded_data(num_seeds: int = 3, *ignored: int) -> xr.DataTree:
     late = np.clip((time + 100) / 600, 0, 1)
     coding = xr.Dataset(
         {
-            "participation_ratio": (("draw", "time"), 40 * np.exp(-3 * np.tile(late, (2, 1))), {"units": "1"}),
+            "participation_ratio": (
+                ("draw", "time"),
+                40 * np.exp(-3 * np.tile(late, (2, 1))),
+                {"units": "1"},
+            ),
             "score": (("draw", "condition", "time", "parameter"), np.stack([score] * 2), {"units": "1"}),
             "accuracy": (
                 ("draw", "time_train", "time_test"),
@@ -64,7 +68,13 @@ def recorded_data(num_seeds: int = 3, *ignored: int) -> xr.DataTree:
         },
     )
     circuits = xr.Dataset(
-        {"score": (("seed", "condition", "time", "parameter"), np.stack([score] * num_seeds), {"units": "1"})},
+        {
+            "score": (
+                ("seed", "condition", "time", "parameter"),
+                np.stack([score] * num_seeds),
+                {"units": "1"},
+            )
+        },
         conditions | {"seed": _plain("seed", np.arange(num_seeds))},
     )
     shape = (3, 2, num_seeds, 5)

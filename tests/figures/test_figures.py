@@ -10,7 +10,14 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from tests.figures import credit_studies, perturbed_studies, recorded_studies, studies, task_studies
+from tests.figures import (
+    credit_studies,
+    dissection_studies,
+    perturbed_studies,
+    recorded_studies,
+    studies,
+    task_studies,
+)
 from tests.plotting import synthetic
 from throughtime.plotting import style
 
@@ -25,6 +32,7 @@ SOURCES = {
     "evidence_accumulation": credit_studies.evidence_accumulation,
     "reward_learning": perturbed_studies.reward_learning,
     "innate_trajectory": perturbed_studies.innate_trajectory,
+    "learned_dynamics": dissection_studies.learned_dynamics,
     "recorded_data": recorded_studies.recorded_data,
     "task_demands": task_studies.tasks,
     "task_signatures": task_studies.tasks,

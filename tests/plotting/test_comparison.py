@@ -84,3 +84,27 @@ def test_every_seed_is_a_dot_or_a_cross(ax, variable, edge):
     assert ax.get_xscale() == ("linear" if variable == "final_score" else "log")
     assert "n = 3 seeds a rule, 2 diverged" in texts(ax)
     ax.figure.canvas.draw()
+
+
+def test_distances_from_bptt_stand_beside_the_nulls(ax):
+    rng = np.random.default_rng(0)
+    flags = {"flag_values": [0, 1, 2, 3], "flag_meanings": "initial readout-only other-trials other-weights"}
+    rules = {"flag_values": [0, 1], "flag_meanings": "rflo bptt"}
+    words = {"units": "rad", "long_name": "shape distance"}
+    values = np.stack([rng.random((3, 2)), np.zeros((3, 2))])
+    values[0, 1, 1] = np.nan  # a seed that diverged keeps its last value
+    data = xr.Dataset(
+        {
+            "shape_distance": (("rule", "seed", "checkpoint"), values, words),
+            "null_shape_distance": (("condition", "seed"), rng.random((4, 3)), words),
+        },
+        {"rule": ("rule", [0, 1], rules), "condition": ("condition", range(4), flags), "seed": range(3)},
+        {"num_trials": 32},
+    )
+    plotting.reference_distances(data, ax)
+    assert [text.get_text() for text in ax.get_yticklabels()] == [
+        "initial", "readout only", "other trials", "other weights", "rflo", "bptt",
+    ]  # fmt: skip
+    dots = [line for line in ax.lines if line.get_marker() in "so"]
+    np.testing.assert_allclose(dots[4].get_xdata(), [values[0, 0, 1], values[0, 1, 0], values[0, 2, 1]])
+    assert ax.get_xlabel() == "Shape distance (rad) from BPTT"

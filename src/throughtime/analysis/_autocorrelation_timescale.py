@@ -7,9 +7,9 @@ import xarray as xr
 
 from throughtime.analysis._attempts import Attempts, blank
 from throughtime.analysis._by_trial import time_dim
-from throughtime.analysis._carry import carried
 from throughtime.analysis._named import Field, apply
 from throughtime.analysis._spacing import spacing
+from throughtime.analysis._steps import coordinates
 from throughtime.analysis.arrays import autocorrelation_timescale as arrays
 
 FIELDS = {
@@ -90,4 +90,4 @@ def autocorrelation_timescale(
         "flag_meanings": " ".join((*arrays.STATUS, "refused")),
     }
     dataset = dataset.assign_coords(lag=("lag", lag, {"units": "ms", "long_name": "lag"}))
-    return carried(attempts.told(dataset), named.drop_vars("time", errors="ignore"))
+    return coordinates(attempts.told(dataset), named.drop_vars("time", errors="ignore"))

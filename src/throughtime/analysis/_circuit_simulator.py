@@ -57,10 +57,12 @@ def circuit_simulator(
     if set(inputs.dims) != set(dims):
         raise ValueError(f"inputs: dims {inputs.dims}; expected (trial, time, input) of one circuit.")
     drive = inputs.transpose(*dims).astype(np.float64)
-    going = xr.ones_like(drive.isel(input=0, drop=True)) if valid is None else valid.astype(np.float64)
+    going = xr.ones_like(drive.isel(input=0, drop=True))
+    if valid is not None:
+        if any(valid.sizes[dim] != going.sizes.get(dim) for dim in valid.dims):
+            raise ValueError(f"valid: {dict(valid.sizes)}; expected one value a step, {dict(going.sizes)}.")
+        going = valid.drop_vars(valid.coords).astype(np.float64) * going.drop_vars(going.coords)
     going = going.transpose(*dims[:-1])
-    if going.shape != drive.shape[:-1]:
-        raise ValueError(f"valid: shape {going.shape}; expected one value a step, {drive.shape[:-1]}.")
     channels = np.concatenate([drive.values, going.values[..., None]], axis=-1)
     found = circuit_step(circuit, params)
     with jax.enable_x64(True):

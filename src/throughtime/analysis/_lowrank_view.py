@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from throughtime.analysis._attempts import STATUS, Attempts, blank
-from throughtime.analysis._carry import carried
 from throughtime.analysis._each_circuit import each_circuit, with_dims
 from throughtime.analysis._named import Field, apply
+from throughtime.analysis._steps import coordinates
 from throughtime.analysis.arrays import lowrank_view as arrays
 from throughtime.analysis.arrays.simulator import Simulate
 
@@ -151,4 +151,4 @@ def lowrank_view(
         codes = list(range(len(meanings)))
         dataset[name].attrs |= {"flag_values": codes, "flag_meanings": " ".join(meanings)}
     dataset = dataset.assign_coords(rank=("rank", chosen, {"units": "1", "long_name": "rank kept"}))
-    return carried(attempts.told(dataset), *given.values())
+    return coordinates(attempts.told(dataset), *given.values())

@@ -6,9 +6,9 @@ import numpy as np
 import xarray as xr
 
 from throughtime.analysis._attempts import Attempts, blank
-from throughtime.analysis._carry import carried
 from throughtime.analysis._named import Field, apply
 from throughtime.analysis._spacing import spacing
+from throughtime.analysis._steps import coordinates
 from throughtime.analysis.arrays import memory_capacity as arrays
 
 FIELDS = {
@@ -79,4 +79,4 @@ def memory_capacity(
     dataset["fit_status"].attrs |= {"flag_values": [0, 1], "flag_meanings": "computed refused"}
     lag = step * np.arange(1, lags + 1)
     dataset = dataset.assign_coords(lag=("lag", lag, {"units": "ms", "long_name": "time since the input"}))
-    return carried(attempts.told(dataset), rates, inputs)
+    return coordinates(attempts.told(dataset), rates, inputs)

@@ -9,9 +9,9 @@ import numpy as np
 import xarray as xr
 
 from throughtime.analysis._attempts import STATUS, Attempts, blank
-from throughtime.analysis._carry import carried
 from throughtime.analysis._each_circuit import each_circuit, with_dims
 from throughtime.analysis._named import Field, apply
+from throughtime.analysis._steps import coordinates
 from throughtime.analysis.arrays import perturb as arrays
 from throughtime.analysis.arrays.simulator import Simulate
 
@@ -151,4 +151,6 @@ def perturb(
     dataset["fit_status"].attrs |= {"flag_values": [0, 1], "flag_meanings": "computed refused"}
     centre = (np.arange(sizes["time"]) + 0.5) * dt
     attributes = {"units": "ms", "long_name": "time of the centre of the bin"}
-    return carried(attempts.told(dataset.assign_coords(time=("time", centre, attributes))), *given.values())
+    return coordinates(
+        attempts.told(dataset.assign_coords(time=("time", centre, attributes))), *given.values()
+    )

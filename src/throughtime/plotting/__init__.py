@@ -7,7 +7,7 @@ Panels compute no statistics and read no files: :mod:`throughtime.analysis` make
 from throughtime.plotting import marks, style
 from throughtime.plotting.angles import circular_error
 from throughtime.plotting.behaviour import accuracy, produced_interval, timing_variability
-from throughtime.plotting.comparison import final_values, learning_curves
+from throughtime.plotting.comparison import final_values, learning_curves, reference_distances
 from throughtime.plotting.conditions import aligned_traces, rescaled_rate, scaling_indices
 from throughtime.plotting.discrimination import chronometric, contextual, psychometric, psychometric_by
 from throughtime.plotting.examples import trials_by_condition
@@ -84,6 +84,7 @@ __all__ = [
     "psychometric",
     "psychometric_by",
     "recording_scores",
+    "reference_distances",
     "repetition",
     "rescaled_rate",
     "rule_accuracy",

@@ -140,3 +140,49 @@ def _across(ax: Axes, values: np.ndarray, rising: bool) -> None:
         low, high = float(positive.min()) * 0.7, float(positive.max()) * 1.6
         ax.set_xlim(low, high)
         plain_log(ax.xaxis, low, high)
+
+
+def reference_distances(
+    data: xr.Dataset, ax: Axes, *, variable: str = "shape_distance", names: Sequence[str] | None = None
+) -> Axes:
+    """How far each rule's circuits ended from those of BPTT, beside circuits that chance or no learning made.
+
+    Above the line the nulls: the circuit before training, one whose readout alone was trained, one that BPTT
+    trained on other trials, and one it trained from other weights. A dot a seed, a bar at the median. A rule
+    whose bar lies between "other trials" and "other weights" is as far from BPTT as chance takes BPTT itself.
+
+    Args:
+        data: group ``/learned`` of a comparison. ax: axes to draw in.
+        variable: ``"representation_distance"``, ``"shape_distance"``, ``"dynamics_distance"`` or
+            ``"spectrum_distance"``.
+        names: of the rules; their labels if not given.
+
+    Returns:
+        ``ax``.
+    """
+    last = data[variable].transpose("rule", "seed", "checkpoint").values
+    ended = np.stack([[_last(seed) for seed in rule] for rule in last])
+    nulls = data[f"null_{variable}"].transpose("condition", "seed").values
+    rules = labels(data["rule"]) if names is None else list(names)
+    rows = [*zip(labels(data["condition"]), nulls, strict=True), *zip(rules, ended, strict=True)]
+    for row, (_, each) in enumerate(rows):
+        null = row < len(nulls)
+        color = style.GREY if null else style.CATEGORICAL[(row - len(nulls)) % len(style.CATEGORICAL)]
+        spread = row + np.linspace(-0.18, 0.18, each.size) if each.size > 1 else np.full(1, float(row))
+        ax.plot(each, spread, "s" if null else "o", color=color, ms=3, mew=0, alpha=0.75)
+        median = float(np.median(each[np.isfinite(each)])) if np.isfinite(each).any() else np.nan
+        ax.plot([median, median], [row - 0.32, row + 0.32], color=color, lw=1.6)
+    ax.axhline(len(nulls) - 0.5, color=style.GREY, lw=0.6)
+    ax.set_yticks(range(len(rows)), [name.replace("-", " ") for name, _ in rows])
+    ax.set_ylim(len(rows) - 0.4, -0.6)
+    ax.tick_params(axis="y", length=0)
+    ax.set_xlim(left=0)
+    ax.set_xlabel(f"{axis_label(data[variable])} from BPTT")
+    told = f"n = {data.sizes['seed']} seeds, {data.attrs.get('num_trials', '?')} trials"
+    ax.text(1, 1.01, told, transform=ax.transAxes, ha="right", va="bottom", fontsize=6, color=style.GREY)
+    return ax
+
+
+def _last(series: np.ndarray) -> float:
+    measured = series[np.isfinite(series)]
+    return float(measured[-1]) if measured.size else np.nan

@@ -226,9 +226,10 @@ def _cosines(
     def to(vectors: np.ndarray, columns: np.ndarray | None) -> np.ndarray | None:
         return None if columns is None else vectors @ (columns / _lengths(columns, np.nan))
 
+    few = right[: len(left)]
     both = None if inputs is None else to((inputs / _lengths(inputs, np.nan)).T, readout)
     return Cosines(
-        left @ right.T, to(left, inputs), to(right, inputs), to(left, readout), to(right, readout), both
+        left @ right.T, to(left, inputs), to(few, inputs), to(left, readout), to(few, readout), both
     )
 
 

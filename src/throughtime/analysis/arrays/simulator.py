@@ -55,7 +55,7 @@ def simulator(
             noise-free, for JAX to trace, float64 in and out.
         start: (state,) or (trial, state). inputs: (time, input) or (trial, time, input).
         measure: from states (trial, time, state), without trials where inputs have none, to a number, larger
-            is better.
+            is better; NaN where the circuit diverges.
         weights: the circuit's own.
 
     Raises:
@@ -123,7 +123,7 @@ def simulator(
         with jax.enable_x64(True):
             states = np.asarray(run(push, keep, given, projector))
         states = states[0] if alone else states
-        return states, float(measure(states))
+        return states, float(measure(states)) if np.isfinite(states).all() else np.nan
 
     return simulate
 

@@ -10,6 +10,7 @@ import numpy as np
 from benchmarks.cases import Builders
 from benchmarks.timing import Found
 from throughtime.analysis.arrays import fixed_points as points
+from throughtime.analysis.arrays.lyapunov_spectrum import lyapunov_spectrum
 
 GAIN, LOW_RANK, ALPHA = 1.3, 2.0, 0.2
 SETTLED = 0.8
@@ -42,3 +43,30 @@ def fixed_points(num_units: int, num_starts: int, repeats: int = 3) -> Builders:
         return seconds
 
     return {"search": lambda: Found(float(np.median([once() for _ in range(repeats)])))}
+
+
+def lyapunov(num_units: int, num_steps: int, burn_in: int = 1000, repeats: int = 3) -> Builders:
+    """Median seconds to all Lyapunov exponents of a random tanh circuit, over all of ``num_steps``.
+
+    It comes to rest, so that the largest exponent and the sum are known from the eigenvalues of its weights.
+    """
+    rng = np.random.default_rng(1)
+    weights = 0.8 * rng.standard_normal((num_units, num_units)) / np.sqrt(num_units)
+    wanted = np.log(np.abs(1 + ALPHA * (np.linalg.eigvals(weights) - 1)))
+
+    def once() -> float:
+        began = time.perf_counter()
+        found = lyapunov_spectrum(
+            lambda s: s + ALPHA * (weights @ jnp.tanh(s) - s),
+            rng.standard_normal(num_units),
+            dt=1.0,
+            num_steps=num_steps - burn_in,
+            burn_in=burn_in,
+        )
+        seconds = time.perf_counter() - began
+        apart = abs(found.exponent[0] - wanted.max()), abs(found.mean_log_det / wanted.sum() - 1)
+        if max(apart) > 1e-3:
+            raise ValueError(f"largest exponent and sum are {apart} from those of the weights.")
+        return seconds
+
+    return {"spectrum": lambda: Found(float(np.median([once() for _ in range(repeats)])))}

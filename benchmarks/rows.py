@@ -178,6 +178,9 @@ def _analyses() -> Iterator[Row]:
     at = case(analysis_cases.fixed_points, cores=2, num_units=128, num_starts=1024)
     name = "seconds of 1024 starts to fixed points N=128"
     yield Row(name, at, "search", None, 30.0, quantity="seconds", quick=False)
+    at = case(analysis_cases.lyapunov, cores=2, num_units=100, num_steps=10_000)
+    name = "seconds of 10000 steps to all Lyapunov exponents N=100"
+    yield Row(name, at, "spectrum", None, 10.0, quantity="seconds", quick=False)
 
 
 def table() -> tuple[Row, ...]:

@@ -37,6 +37,7 @@ FIGURES = {
     "evidence_accumulation": "evidence/evidence_accumulation.nc",
     "reward_learning": "evidence/reward_learning.nc",
     "innate_trajectory": "evidence/innate_trajectory.nc",
+    "learned_dynamics": "evidence/learned_dynamics.nc",
     "recorded_data": "evidence/recorded_data.nc",
     "task_demands": "evidence/tasks.nc",
     "task_signatures": "evidence/tasks.nc",

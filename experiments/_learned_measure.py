@@ -144,8 +144,10 @@ def flip_flop(material: Material, seed: int, declared: dict[str, Any]) -> xr.Dat
     found = points_of(step, starts, inputs, states).isel(input_condition=0, drop=True)
     found.attrs["dt"] = step.dt
     whole = step.vectors(material.quiet["states"].sel(seed=seed)).transpose("trial", "time", "state")
+    places = found["location"].values
+    places = places[np.isfinite(places).all(-1)]  # what varies among the points, not what pulses do
     out = xr.merge(
-        [kept_of(found), projected(found, states, whole.values[:6])], compat="no_conflicts", join="outer"
+        [kept_of(found), projected(found, places, whole.values[:6])], compat="no_conflicts", join="outer"
     )
     out["output_at_point"] = outputs_at(material, seed, step, found["location"])
     return named(out)

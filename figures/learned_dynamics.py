@@ -84,7 +84,7 @@ def in_plane(data: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
 
 
 def _points(data: xr.Dataset, ax: Axes) -> None:
-    found, principal = in_plane(data.isel(seed=0))
+    found, principal = in_plane(data.isel(seed=0, trial=slice(2)))
     plotting.fixed_points(found, ax, principal=principal)
 
 

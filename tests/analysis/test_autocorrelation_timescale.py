@@ -183,7 +183,7 @@ def test_dataset_over_seeds():
     )
     with pytest.raises(ValueError, match="dt: not given, and rates have no evenly spaced coordinate time"):
         analysis.autocorrelation_timescale(rates.drop_vars("time"))
-    with pytest.raises(ValueError, match="rates: dims .* lack trial"):
+    with pytest.raises(ValueError, match=r"rates: dims .* lack trial"):
         analysis.autocorrelation_timescale(rates[:, 0])
     with pytest.raises(ValueError, match="activity: zero variance across trials"):
         analysis.autocorrelation_timescale(rates[2])

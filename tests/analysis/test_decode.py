@@ -196,6 +196,15 @@ def test_trials_units_and_seeds_that_are_missing():
         analysis.decode(rates, side, confidence=1)
 
 
+def test_shrinkage_is_that_of_the_library_where_classes_scatter():
+    rng = np.random.default_rng(11)
+    label = np.arange(30) % 3
+    activity = rng.standard_normal((30, 1, 8)) * np.arange(1, 9) + 2 * np.eye(8)[label][:, None]
+    library = LinearDiscriminantAnalysis(solver="lsqr", shrinkage="auto")
+    ours, theirs = (make(name).fit(activity[:, 0], label) for name in ("lda", library))
+    np.testing.assert_allclose(ours.coef_, theirs.coef_, rtol=1e-4)
+
+
 def test_named_classifiers_are_made_anew():
     assert make("svm", 3).random_state == 3
     given = LinearDiscriminantAnalysis()

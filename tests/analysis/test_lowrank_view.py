@@ -209,7 +209,7 @@ def test_dataset_over_seeds():
             ranks=[0, 1, 2, 5],
         )  # fmt: skip
         for name in alone._fields:
-            if name in found:
+            if name in found.data_vars:
                 np.testing.assert_array_equal(found[name][s], getattr(alone, name), err_msg=name)
         for name in alone.cosines._fields:
             np.testing.assert_array_equal(found[name][s], getattr(alone.cosines, name), err_msg=name)

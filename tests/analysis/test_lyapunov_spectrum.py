@@ -1,6 +1,5 @@
 """Lyapunov exponents: diagonal maps, Hénon, Lorenz, a quiet network, and rates found in other ways."""
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -206,7 +205,7 @@ def test_dataset_over_seeds_and_trials():
     seen = analysis.lyapunov_spectrum(lambda s: s**2, broken * 1e-3, dt=1.0, num_steps=20, burn_in=0)
     assert seen.fit_status.attrs["flag_meanings"] == "computed diverged singular"
     assert (seen.fit_status[1] == 1).all()
-    with pytest.raises(ValueError, match="start: dims .* lack state"):
+    with pytest.raises(ValueError, match=r"start: dims .* lack state"):
         analysis.lyapunov_spectrum(each[0], start.rename(state="unit"), dt=1.0)
     with pytest.raises(ValueError, match=r"inputs: dims .*; expected \(…, time, input\)"):
         analysis.lyapunov_spectrum(each, start, dt=1.0, inputs=inputs.rename(time="lag"))

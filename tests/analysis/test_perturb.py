@@ -199,9 +199,9 @@ def test_refusals_of_simulations_and_lesions():
     with pytest.raises(ValueError, match=r"simulate: states of shape \(4,\); return"):
         lesions(lambda **_: (np.ones(4), 0.0), np.eye(2, dtype=bool), seed=0)
     for wrong in (np.ones((1, SIZE), bool), np.zeros((1, SIZE), bool), np.eye(SIZE), np.eye(SIZE)[0] > 0):
-        with pytest.raises(ValueError, match="silenced: .*; expected booleans"):
+        with pytest.raises(ValueError, match=r"silenced: .*; expected booleans"):
             lesions(RUN, wrong, seed=0)
-    with pytest.raises(ValueError, match="silenced: bool of shape .*a state of 5 components"):
+    with pytest.raises(ValueError, match=r"silenced: bool of shape .*a state of 5 components"):
         RUN(silenced=np.array([True, False, False]))
 
 
@@ -227,7 +227,7 @@ def test_refusals_of_a_run():
     with pytest.raises(ValueError, match=r"weights: shape \(2, 2\), the simulator has \(5, 5\)"):
         RUN(weights=np.eye(2))
     bare = simulator(lambda s, u: s, np.ones(2), np.zeros((3, 1)), np.sum)
-    with pytest.raises(ValueError, match="weights: shape .*, the simulator has none"):
+    with pytest.raises(ValueError, match=r"weights: shape .*, the simulator has none"):
         bare(weights=np.eye(2))
 
 
@@ -294,7 +294,7 @@ def test_refusals_of_the_dataset():
         analysis.perturb(RUN, dt=1.0, seed=0)
     with pytest.raises(ValueError, match="directions: not given, but size or time"):
         analysis.perturb(RUN, dt=1.0, seed=0, size=1.0)
-    with pytest.raises(ValueError, match="size, time: 1.0, None; a pulse"):
+    with pytest.raises(ValueError, match=r"size, time: 1.0, None; a pulse"):
         analysis.perturb(RUN, dt=1.0, seed=0, size=1.0, directions=directions)
     with pytest.raises(ValueError, match="directions: 1 seeds, 2 to simulate; pass a function for each"):
         analysis.perturb([RUN, RUN], dt=1.0, seed=0, size=1.0, time=1.0, directions=directions)
@@ -364,8 +364,6 @@ def test_refusals_of_a_circuit_as_a_simulator():
         run(silenced=np.array([True, False, False, False]))
     with pytest.raises(ValueError, match=r"inputs: dims \('trial', 'time'\); expected"):
         analysis.circuit_simulator(loud, loud.init(key=jax.random.key(0)), inputs[..., 0], np.mean)
-    with pytest.raises(
-        ValueError, match="valid: {'time': 6}; expected one value a step, {'trial': 3, 'time': 7}"
-    ):
-        short = xr.DataArray(np.ones(6), dims="time")
+    short = xr.DataArray(np.ones(6), dims="time")
+    with pytest.raises(ValueError, match=r"valid: {'time': 6}; expected .* {'trial': 3, 'time': 7}"):
         analysis.circuit_simulator(loud, loud.init(key=jax.random.key(0)), inputs, np.mean, valid=short)

@@ -80,9 +80,7 @@ def test_three_bits_are_the_corners_of_a_cube(record):
         one = data.isel(seed=seed)
         fixed = one["kind"].values == 0
         unstable, outputs = one["n_unstable"].values[fixed], one["output_at_point"].values[fixed]
-        assert (unstable == 0).sum() == 8
-        assert (unstable == 1).sum() == 12
-        assert (unstable >= 2).sum() >= 4
+        assert np.bincount(unstable, minlength=4).tolist() == [8, 12, 6, 1]
         for count in range(4):  # as many outputs are near 0 as there are unstable directions
             here = np.abs(outputs[unstable == count])
             assert ((here < 0.5).sum(1) == count).all()
@@ -105,18 +103,21 @@ def test_the_slowest_direction_selects_the_relevant_evidence(record):
     assert (spread[:, 0] > 5 * np.abs(spread[:, 1])).all()
 
 
-def test_trajectories_from_set_scale_with_the_interval(record):
+def test_speed_from_set_falls_with_the_interval_but_trajectories_do_not_just_scale(record):
     data = record["ready-set-go"].to_dataset()
-    assert (data["population"] > data["population_unwarped"]).all()
-    assert (np.diff(data["relative_speed"].values, axis=1) < 0).all()
+    speed = data["relative_speed"].transpose("seed", "condition").values
+    assert (speed[:, 0] > speed[:, -1] + 0.25).all()
+    assert (np.diff(speed[:, 2:], axis=1) < 0).all()
     assert (data["start_order"] > 0.8).all()
+    gain = data["population"] - data["population_unwarped"]
+    assert abs(float(gain.median())) < 0.1  # the index is no higher than in absolute time
 
 
 def test_the_ring_is_broken_into_stable_points_and_saddles(record):
     data = record["delayed-response"].to_dataset()
     stable = ((data["kind"] == 0) & (data["n_unstable"] == 0)).sum("fixed_point")
     saddles = ((data["kind"] == 0) & (data["n_unstable"] == 1)).sum("fixed_point")
-    assert (stable >= 1).all()
-    assert (saddles >= 1).sum() >= 3
+    assert (stable >= 2).all()
+    np.testing.assert_array_equal(stable, saddles)  # they take turns on a ring
     accuracy = data["accuracy"].transpose("seed", "time_train", "time_test").values
     assert (np.diagonal(accuracy, axis1=1, axis2=2).mean(1) > 2.5 * float(data["chance"][0])).all()

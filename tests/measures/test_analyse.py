@@ -11,7 +11,7 @@ import xarray as xr
 import throughtime as tt
 from throughtime import analysis, measures, results
 from throughtime.measures import Material
-from throughtime.measures.analyse import choose, refusals
+from throughtime.measures.adding import choose, refusals
 from throughtime.measures.base import BySeed, stack_seeds
 
 TASK = tt.tasks.make("delayed-match-to-sample", dt=50.0)

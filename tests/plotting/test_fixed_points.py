@@ -135,6 +135,15 @@ def test_eigenvalues_are_told_apart_by_the_boundary(ax, of):
     ax.figure.canvas.draw()
 
 
+@pytest.mark.parametrize("of", ["step", "cont"])
+def test_a_mode_that_stays_lies_on_the_boundary(ax, of):
+    states = xr.DataArray(np.zeros((1, 2)), dims=("fixed_point", "state"))
+    line = analysis.jacobian_spectrum(lambda s: np.array([1 + 1e-10, 0.8]) * s, states, dt=10.0)
+    plotting.eigenvalues(line, ax, of=of)
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["stable (2)", "unstable (0)"]
+    ax.figure.canvas.draw()
+
+
 def test_eigenvalues_of_one_real_mode_without_legend(ax):
     single = xr.DataArray(np.zeros((1, 1)), dims=("fixed_point", "state"))
     one = analysis.fixed_points(lambda s: 0.5 * jnp.tanh(s), single.rename(fixed_point="trial"), alpha=1.0)

@@ -11,7 +11,8 @@ import numpy as np
 import xarray as xr
 
 from throughtime.analysis._circuit_step import Steppable, circuit_step
-from throughtime.analysis.arrays.simulator import Simulate, simulator
+from throughtime.analysis.arrays.simulate import Simulate
+from throughtime.analysis.arrays.simulator import simulator
 
 
 def circuit_simulator(
@@ -36,7 +37,7 @@ def circuit_simulator(
         valid: (trial, time) or (time), False after the end of a trial, where the state stands still.
 
     Returns:
-        A function, see :class:`throughtime.analysis.arrays.simulator.Simulate`. It refuses to silence units
+        A function, see :class:`throughtime.analysis.arrays.simulate.Simulate`. It refuses to silence units
         whose rate is not 0 at state 0, and weights that the circuit's connectivity turns into others.
 
     Raises:

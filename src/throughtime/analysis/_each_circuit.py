@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from throughtime.analysis.arrays.simulator import Simulate
+from throughtime.analysis.arrays.simulate import Simulate
 
 
 def each_circuit(simulate: Simulate | Sequence[Simulate]) -> tuple[list[Simulate], xr.DataArray]:

@@ -15,6 +15,7 @@ from throughtime.analysis._condition_means import condition_codes
 from throughtime.analysis._named import Field, apply
 from throughtime.analysis.arrays import checks
 from throughtime.analysis.arrays import geometry as arrays
+from throughtime.analysis.arrays.dichotomies import choose_dichotomies
 
 _EACH = ("dichotomy",)
 MEASURES = {
@@ -96,7 +97,7 @@ def geometry(
     bare = per_trial(rates)
     codes, label, values = _conditions(variables, condition, where)
     number = label.sizes["condition"]
-    sides, variable = arrays.choose_dichotomies(number, values, num_dichotomies, random_seed)
+    sides, variable = choose_dichotomies(number, values, num_dichotomies, random_seed)
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]
 
     def one(activity: np.ndarray, code: np.ndarray) -> tuple[Any, ...]:

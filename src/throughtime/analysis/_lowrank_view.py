@@ -13,7 +13,7 @@ from throughtime.analysis._each_circuit import each_circuit, with_dims
 from throughtime.analysis._named import Field, apply
 from throughtime.analysis._steps import coordinates
 from throughtime.analysis.arrays import lowrank_view as arrays
-from throughtime.analysis.arrays.simulator import Simulate
+from throughtime.analysis.arrays.simulate import Simulate
 
 VECTORS = {
     "singular_value": Field(("mode",), "1", "singular value"),
@@ -134,7 +134,7 @@ def lowrank_view(
     sizes["component"] = max(max(chosen, default=1), 1) if num_vectors is None else min(num_vectors, size)
     for array in given.values():
         sizes |= {str(dim): length for dim, length in array.sizes.items()}
-    attempts = Attempts(one, blank(fields, sizes, {"rank_status": len(arrays.STATUS)}))
+    attempts = Attempts(one, blank(fields, sizes, {"rank_status": len(arrays.STATUS), "span_dimension": 0}))
     dataset = apply(
         attempts,
         (place, *(array.drop_vars(array.coords) for array in given.values())),

@@ -70,7 +70,8 @@ def lyapunov_spectrum(
         )  # fmt: skip
         here, drive = at(start, seed=index), at(inputs, seed=index)
         assert here is not None
-        given, core = [here.drop_vars(here.coords)], [("state",)]
+        given = [here.drop_vars(here.coords)]
+        core: list[tuple[str, ...]] = [("state",)]
         if drive is not None:
             given, core = [*given, drive.drop_vars(drive.coords)], [*core, ("time", "input")]
         parts.append(
@@ -81,9 +82,12 @@ def lyapunov_spectrum(
                 FIELDS,
                 method="lyapunov_spectrum",
                 parameters={
-                    "dt": float(dt), "num_steps": num_steps, "burn_in": burn_in, "qr_every": qr_every,
+                    "dt": float(dt),
+                    "num_steps": num_steps,
+                    "burn_in": burn_in,
+                    "qr_every": qr_every,
                     "seed": seed,
-                },  # fmt: skip
+                },
             )
         )
     dataset = parts[0]

@@ -13,7 +13,7 @@ from throughtime.analysis._each_circuit import each_circuit, with_dims
 from throughtime.analysis._named import Field, apply
 from throughtime.analysis._steps import coordinates
 from throughtime.analysis.arrays import perturb as arrays
-from throughtime.analysis.arrays.simulator import Simulate
+from throughtime.analysis.arrays.simulate import Simulate
 
 BOUNDS = {"": "", "_lower": ", lower bound", "_upper": ", upper bound"}
 MEASURE = "change of the task measure"
@@ -98,7 +98,7 @@ def perturb(
     """
     runs, place = each_circuit(simulate)
     options: dict[str, Any] = {"seed": seed, "num_random": num_random, "confidence": confidence}
-    pulse = {"size": size, "time": time}
+    pulse: dict[str, Any] = {"size": size, "time": time}
     if directions is None and any(value is not None for value in pulse.values()):
         raise ValueError("directions: not given, but size or time of a pulse are; pass (direction, state).")
     if directions is not None and any(value is None for value in pulse.values()):

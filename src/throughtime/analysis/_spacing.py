@@ -16,7 +16,8 @@ def spacing(array: xr.DataArray, dim: str, name: str) -> float:
         ValueError: without that coordinate, or if it is not evenly spaced.
 
     Example:
-        >>> spacing(xr.DataArray(np.zeros(3), dims="time", coords={"time": [10.0, 30.0, 50.0]}), "time", "rates")
+        >>> rates = xr.DataArray(np.zeros(3), dims="time", coords={"time": [10.0, 30.0, 50.0]})
+        >>> spacing(rates, "time", "rates")
         20.0
     """
     values = array[dim].values if dim in array.coords else np.zeros(0)

@@ -12,7 +12,7 @@ from throughtime.cli import output, text
 from throughtime.cli.compare import named_options
 from throughtime.cli.errors import Refusal
 from throughtime.cli.given import read
-from throughtime.measures.analyse import GROUP, refusals
+from throughtime.measures.adding import GROUP, refusals
 
 if TYPE_CHECKING:
     import xarray as xr

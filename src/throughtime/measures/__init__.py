@@ -7,7 +7,7 @@
 
 from __future__ import annotations
 
-from throughtime.measures.analyse import analyse
+from throughtime.measures.adding import analyse
 from throughtime.measures.base import Measure
 from throughtime.measures.material import Material
 from throughtime.measures.registry import MEASURES, get, make, names

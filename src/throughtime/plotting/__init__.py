@@ -17,6 +17,7 @@ from throughtime.plotting.lags import cost_by_steps, score_by_lag
 from throughtime.plotting.learning import flow_field, kernel_alignment, sharpness, weight_change
 from throughtime.plotting.losses import fractional_loss
 from throughtime.plotting.matching import category, detection, repetition
+from throughtime.plotting.perturbations import lowrank_view, perturb
 from throughtime.plotting.priors import timing_by
 from throughtime.plotting.recordings import kinematics, recording_scores, sequentiality
 from throughtime.plotting.rhythm import peak_variability, synchronization, temporal_scaling
@@ -28,6 +29,7 @@ from throughtime.plotting.statistics import (
     rule_accuracy,
     rule_confusion,
 )
+from throughtime.plotting.timescales import autocorrelation_timescale, lyapunov_spectrum, memory_capacity
 from throughtime.plotting.training import learning_curve
 from throughtime.plotting.trials import sorted_rates, state_space, trial
 from throughtime.plotting.variance import fractional_variance, task_variance
@@ -55,6 +57,7 @@ __all__ = [
     "SIGNATURES",
     "accuracy",
     "aligned_traces",
+    "autocorrelation_timescale",
     "bias_variability",
     "category",
     "chronometric",
@@ -77,9 +80,13 @@ __all__ = [
     "kinematics",
     "learning_curve",
     "learning_curves",
+    "lowrank_view",
+    "lyapunov_spectrum",
     "marks",
+    "memory_capacity",
     "paired_differences",
     "peak_variability",
+    "perturb",
     "produced_interval",
     "psychometric",
     "psychometric_by",

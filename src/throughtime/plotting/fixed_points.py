@@ -21,6 +21,8 @@ STABILITY = (
 )
 LENGTH = 0.055
 """Half the line of an unstable direction, as a share of the smaller side of the axes."""
+ROUNDING = 1e-8
+"""Change within a step no further beyond the boundary counts as on it."""
 DASHED = (0, (3, 2))
 
 
@@ -139,7 +141,7 @@ def eigenvalues(spectrum: xr.Dataset, ax: Axes, *, of: str = "step", legend: boo
     x, y = x[np.isfinite(x)], y[np.isfinite(y)]
     if not x.size:
         raise ValueError("spectrum: no eigenvalue is finite; there is nothing to draw.")
-    beyond = np.hypot(x, y) > 1 + 1e-8 if of == "step" else x > 1e-12
+    beyond = np.hypot(x, y) > 1 + ROUNDING if of == "step" else x > ROUNDING / spectrum.attrs.get("dt", 1.0)
     if of == "step":
         ax.add_patch(Circle((0, 0), 1, fill=False, ec=style.GREY, lw=0.7, ls=DASHED, zorder=1))
         ax.set_aspect("equal", adjustable="box")
@@ -174,9 +176,10 @@ def eigenvalues(spectrum: xr.Dataset, ax: Axes, *, of: str = "step", legend: boo
     ax.set_ylabel(axis_label(imaginary, "Imaginary part"))
     text = f"n = {num_states} state{'s' if num_states != 1 else ''}"
     if legend:
-        ax.legend(loc="best", title=text, title_fontsize=6, alignment="left").get_title().set_color(
-            style.GREY
-        )
+        ax.legend(
+            loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=2, columnspacing=1.0, handletextpad=0.1,
+            title=text, title_fontsize=6, alignment="left",
+        ).get_title().set_color(style.GREY)  # fmt: skip
     else:
         note(ax, text)
     return ax

@@ -10,7 +10,6 @@ import numpy as np
 from throughtime.analysis.arrays import checks
 from throughtime.analysis.arrays.checks import DegenerateError
 
-
 FEWEST_LAGS, FEWEST_TRIALS = 5, 3
 STATUS = ("computed", "beyond_the_lags", "no_variance", "no_decay")
 """Meanings of ``status``, in the order of its codes."""
@@ -67,8 +66,8 @@ def autocorrelation_timescale(
         R(Δ) = mean over bins t of corr_trials(x(t), x(t + Δ)) ≈ A [exp(−Δ/τ) + B]
 
     Correlating across trials takes out what is common to all trials, at each bin. To remove the mean of each
-    trial instead would make correlations at long lags negative and τ too short. B is what lasts throughout the
-    trials. Lags count in the fit by how many pairs of bins they have, as if every pair were fitted.
+    trial instead would make correlations at long lags negative and τ too short. B is what lasts throughout
+    the trials. Lags count in the fit by how many pairs of bins they have, as if every pair were fitted.
 
     Args:
         activity: units on ``axis``, of the other two the first are trials and the last time bins: by default
@@ -77,8 +76,8 @@ def autocorrelation_timescale(
         min_lag, max_lag: lags fitted, ms, from one bin to all by default.
 
     Returns:
-        A unit whose τ is longer than the longest lag has status 1, one that does not vary across trials 2, one
-        whose correlation does not fall with lag 3; all else of them is NaN, but for the autocorrelation.
+        A unit whose τ is longer than the longest lag has status 1, one that does not vary across trials 2,
+        one whose correlation does not fall with lag 3; all else of them is NaN, but for the autocorrelation.
 
     Raises:
         ValueError: for activity that is not finite or has other axes, fewer than 5 lags or 3 trials, or zero
@@ -110,9 +109,7 @@ def autocorrelation_timescale(
     num_pairs = activity.shape[1] - back
     fits = [fit_decay(back * dt, curve, num_pairs) for curve in curves]
     columns = {name: np.array([getattr(fit, name) for fit in fits]) for name in Decay._fields}
-    return AutocorrelationTimescale(
-        **columns, autocorrelation=curves, lag=back * dt, num_pairs=num_pairs
-    )
+    return AutocorrelationTimescale(**columns, autocorrelation=curves, lag=back * dt, num_pairs=num_pairs)
 
 
 def lags_in_bins(
@@ -130,8 +127,8 @@ def lags_in_bins(
         raise ValueError(f"min_lag: {min_lag} ms; use at least one bin of {dt:g} ms.")
     if last - first + 1 < FEWEST_LAGS:
         raise ValueError(
-            f"activity: {max(last - first + 1, 0)} lags from {first * dt:g} to {last * dt:g} ms; use at least "
-            f"{FEWEST_LAGS}: more bins, or wider min_lag and max_lag."
+            f"activity: {max(last - first + 1, 0)} lags from {first * dt:g} to {last * dt:g} ms; use at "
+            f"least {FEWEST_LAGS}: more bins, or wider min_lag and max_lag."
         )
     return np.arange(first, last + 1)
 
@@ -183,7 +180,7 @@ def _curve(lag: np.ndarray, amplitude: float, tau: float, floor: float) -> Any:
 
 
 def _fit(x: np.ndarray, y: np.ndarray, weight: np.ndarray, guess: float) -> tuple[np.ndarray, float] | None:
-    """A, τ and AB (which, unlike B, stays finite as A vanishes) from one first guess of τ, and the squares."""
+    """A, τ and AB (finite as A vanishes, unlike B) from one first guess of τ, and the squares left over."""
     from scipy.optimize import OptimizeWarning, curve_fit
 
     design = np.stack([np.exp(-x / guess), np.ones_like(x)], axis=1)

@@ -50,6 +50,8 @@ def make(classifier: str | Any, seed: int = 0) -> Any:
 class Shrunk:
     """Ledoit and Wolf's covariance plus :data:`FLOOR`, so that classes without scatter can be told apart.
 
+    It is shrunk towards the variances of the units within the class, whatever these are.
+
     Example:
         >>> Shrunk().fit(np.zeros((3, 2))).covariance_.diagonal().tolist()
         [1e-06, 1e-06]
@@ -62,25 +64,34 @@ class Shrunk:
         from sklearn.covariance import ledoit_wolf
 
         floor = FLOOR * np.eye(activity.shape[1])
-        if len(activity) < 2 or not np.ptp(activity, axis=0).any():
+        deviation = activity.std(0)
+        if len(activity) < 2 or not deviation.any():
             self.covariance_ = floor
-        else:
-            self.covariance_ = np.atleast_2d(ledoit_wolf(activity)[0]) + floor
+            return self
+        alike = ledoit_wolf(activity / np.where(deviation > 0, deviation, 1.0))[0]
+        self.covariance_ = np.atleast_2d(alike) * np.outer(deviation, deviation) + floor
         return self
 
 
 def trained(
-    model: Any, activity: np.ndarray, label: np.ndarray, spread: float
+    model: Any,
+    activity: np.ndarray,
+    label: np.ndarray,
+    spread: float,
+    *,
+    condition: np.ndarray | None = None,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Predictions of ``model`` trained on standardised activity, as a function of other activity.
 
-    Units are centred and divided by their standard deviation among the training trials; one that varies
-    less than a millionth of the unit that varies most is left at that unit's scale. Where no unit varies
-    by a millionth of ``spread``, the commonest class is predicted.
+    Units are centred and divided by their standard deviation among the training trials, or within their
+    conditions where these are given; one that varies less than a millionth of the unit that varies most is
+    left at that unit's scale. Where no unit varies by a millionth of ``spread``, the commonest class is
+    predicted.
 
     Args:
         model: a scikit-learn classifier, which is trained here.
         activity: (trial, unit). label: (trial,) integers. spread: standard deviation of all there is.
+        condition: (trial,) integers; scaling within them leaves distances between conditions as they are.
 
     Example:
         >>> activity, label = np.array([[0.0], [1.0], [2.0], [3.0]]), np.array([0, 0, 1, 1])
@@ -93,6 +104,19 @@ def trained(
         codes, counts = np.unique(label, return_counts=True)
         commonest = codes[counts.argmax()]
         return lambda other: np.full(len(other), commonest)
+    if condition is not None:
+        within = _within(activity, condition)
+        if within.max() > FLOOR * spread:
+            deviation, largest = within, float(within.max())
     scale = np.where(deviation > FLOOR * largest, deviation, largest)
     model.fit((activity - mean) / scale, label)
     return lambda other: np.asarray(model.predict((other - mean) / scale))
+
+
+def _within(activity: np.ndarray, condition: np.ndarray) -> np.ndarray:
+    """(unit,) standard deviation of trials around the mean of their condition."""
+    codes = np.unique(condition, return_inverse=True)[1]
+    count = np.bincount(codes)
+    mean = np.zeros((count.size, activity.shape[1]))
+    np.add.at(mean, codes, activity)
+    return np.asarray((activity - (mean / count[:, None])[codes]).std(0))

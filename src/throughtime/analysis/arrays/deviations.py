@@ -9,7 +9,7 @@ import numpy as np
 
 from throughtime.analysis.arrays import checks
 from throughtime.analysis.arrays.blocks import Estimate
-from throughtime.analysis.arrays.simulator import Simulate
+from throughtime.analysis.arrays.simulate import Simulate
 
 SAME = 1e-9
 """Relative difference of two runs without a perturbation above which they count as different."""

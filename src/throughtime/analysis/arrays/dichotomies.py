@@ -9,9 +9,10 @@ import numpy as np
 from throughtime.analysis.arrays import checks
 
 RANK_TOLERANCE = 1e-6
-"""Directions in which points spread by less than this share of their widest spread are taken as flat."""
+"""Points are flat in directions in which they extend by less than this share of their size."""
 LEAST_MARGIN = 1e-6
 MOST_TO_COUNT = 12
+MOST_WITHOUT_SAMPLING, MOST = 12, 16
 
 
 def balanced_dichotomies(num_conditions: int) -> np.ndarray:
@@ -38,23 +39,80 @@ def balanced_dichotomies(num_conditions: int) -> np.ndarray:
     return np.stack(found)
 
 
-def whitened(points: np.ndarray) -> np.ndarray:
-    """(condition, rank) coordinates of points in the space they span, spread equally in each direction.
+def choose_dichotomies(
+    number: int, variables: np.ndarray | None, num_dichotomies: int | None, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Balanced dichotomies, those of variables first, and which variable each is.
 
-    Which divisions a plane separates stays the same, as under every invertible affine map.
+    Args:
+        number: of conditions. variables: (condition, variable) two values each, equally often.
+        num_dichotomies: a random sample of so many, drawn by ``seed``; all if None.
+
+    Returns:
+        (dichotomy, condition) −1 or 1, and (dichotomy,) position of the variable, −1 for none.
+
+    Raises:
+        ValueError: as :func:`throughtime.analysis.arrays.geometry.geometry`.
+
+    Example:
+        >>> sides, variable = choose_dichotomies(4, np.array([[1], [0], [1], [0]]), None, seed=0)
+        >>> sides[0], variable
+        (array([-1,  1, -1,  1]), array([ 0, -1, -1]))
     """
-    centred = points - points.mean(0)
-    left, singular, _ = np.linalg.svd(centred, full_matrices=False)
-    size = np.linalg.norm(points)
-    keep = (singular > RANK_TOLERANCE * singular[0]) & (singular > 1e-12 * size)
-    return left[:, keep] * np.sqrt(len(points))
+    if number > MOST or (number > MOST_WITHOUT_SAMPLING and num_dichotomies is None):
+        remedy = "give num_dichotomies" if number <= MOST else "average over some"
+        raise ValueError(
+            f"condition: {number} conditions; their dichotomies and pairings are too many: {remedy}."
+        )
+    every = balanced_dichotomies(number)
+    first = np.zeros((0, number), int)
+    if variables is not None:
+        first = np.stack([_side(column, at, number) for at, column in enumerate(np.asarray(variables).T)])
+        if len(np.unique(first, axis=0)) < len(first):
+            raise ValueError("variables: two divide the conditions alike; leave one out.")
+    rest = every[~(every[:, None] == first[None]).all(2).any(1)]
+    if num_dichotomies is not None:
+        if not max(len(first), 1) <= num_dichotomies <= len(every):
+            raise ValueError(
+                f"num_dichotomies: {num_dichotomies} of {len(every)}, with {len(first)} variables; use one a "
+                "variable or more."
+            )
+        number = num_dichotomies - len(first)
+        drawn = np.random.default_rng(seed).choice(len(rest), number, replace=False)
+        rest = rest[np.sort(drawn)]
+    return np.concatenate([first, rest]), np.append(np.arange(len(first)), np.full(len(rest), -1))
+
+
+def _side(values: np.ndarray, position: int, number: int) -> np.ndarray:
+    """−1 and 1 for a variable's two values, condition 0 with −1."""
+    if values.shape != (number,):
+        raise ValueError(f"variables: {len(values)} rows for {number} conditions; give one row a condition.")
+    found, counts = np.unique(values, return_counts=True)
+    if len(found) != 2 or counts[0] != counts[1]:
+        raise ValueError(
+            f"variables: number {position} has values {found.tolist()} in {counts.tolist()} conditions; use "
+            "two values in as many conditions each."
+        )
+    return np.where(values == values[0], -1, 1)
+
+
+def spanned(points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(condition, rank) orthonormal coordinates of points in the space they span, and (rank,) their extent.
+
+    Coordinates times extent are the points around their mean, turned. Directions in which they extend less
+    than :data:`RANK_TOLERANCE` of their size are rounding and left out.
+    """
+    left, singular, _ = np.linalg.svd(points - points.mean(0), full_matrices=False)
+    keep = singular > RANK_TOLERANCE * np.linalg.norm(points)
+    return left[:, keep], singular[keep]
 
 
 def separable(points: np.ndarray, dichotomies: np.ndarray) -> np.ndarray:
     """(dichotomy,) whether a plane has the conditions of −1 on one side and those of 1 on the other.
 
     A linear program looks for the widest margin m: maximise m with y_c (w·x_c + b) ≥ m and |w|, |b| ≤ 1, in
-    the whitened space of the points. A side without conditions is always separated.
+    coordinates in which the points extend equally in all directions. A side without conditions is always
+    separated.
 
     Args:
         points: (condition, unit). dichotomies: (dichotomy, condition) of −1 and 1.
@@ -79,7 +137,7 @@ def separable(points: np.ndarray, dichotomies: np.ndarray) -> np.ndarray:
             f"points, dichotomies: shapes {points.shape} and {sides.shape}; expected (condition, unit) and "
             "−1 or 1 over (dichotomy, condition)."
         )
-    space = whitened(points)
+    space = spanned(points)[0] * np.sqrt(len(points))  # affine maps leave what a plane separates as it is
     if not space.shape[1]:
         raise ValueError("points: all the same; there is nothing to separate.")
     if space.shape[1] == len(points) - 1:  # in general position each division is separable

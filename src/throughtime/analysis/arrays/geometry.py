@@ -10,15 +10,15 @@ from throughtime.analysis.arrays import checks
 from throughtime.analysis.arrays.classifiers import make, trained
 from throughtime.analysis.arrays.dichotomies import (
     RANK_TOLERANCE,
-    balanced_dichotomies,
+    choose_dichotomies,
     parallelism,
     separable,
+    spanned,
 )
 
 THRESHOLD = 0.75
 NUM_FOLDS = 5
 NUM_SHUFFLES = 10
-MOST_WITHOUT_SAMPLING, MOST = 12, 16
 TIE = 1e-9
 
 
@@ -76,6 +76,9 @@ def geometry(
     another variable (of four, two diagonal corners), so that even a factorised code fails there. ``ccgp``
     therefore holds out the pairs of the most parallel pairing; as that choice favours it a little, judge it
     by its null. ``ccgp_all_pairs`` holds out every pair.
+
+    Decoders see units divided by their standard deviation within the conditions trained on: scaling by all
+    variation would shrink units that carry the dichotomy against those that carry what is held out.
 
     With ``classifier=None`` activity is taken as free of noise: averages are separated by linear programs,
     and CCGP uses the least-squares classifier of least norm, an undecided condition counting half.
@@ -163,7 +166,7 @@ def _checked(
     checks.same_length(activity=rates, condition=codes)
     _, codes, counts = np.unique(codes, return_inverse=True, return_counts=True)
     averages = _averages(rates, codes)
-    if not np.ptp(averages, axis=0).max() > 1e-12 * np.abs(rates).max():
+    if not spanned(averages)[1].size:
         raise ValueError(
             "activity: zero variance between conditions in every unit; nothing tells them apart."
         )
@@ -179,56 +182,6 @@ def _checked(
                 "trials, or classifier=None for activity without noise."
             )
     return rates, codes
-
-
-def choose_dichotomies(
-    number: int, variables: np.ndarray | None, num_dichotomies: int | None, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Balanced dichotomies, those of variables first, and which variable each is; as :func:`geometry`.
-
-    Returns:
-        (dichotomy, condition) −1 or 1, and (dichotomy,) position of the variable, −1 for none.
-
-    Example:
-        >>> sides, variable = choose_dichotomies(4, np.array([[1], [0], [1], [0]]), None, seed=0)
-        >>> sides[0], variable
-        (array([-1,  1, -1,  1]), array([ 0, -1, -1]))
-    """
-    if number > MOST or (number > MOST_WITHOUT_SAMPLING and num_dichotomies is None):
-        remedy = "give num_dichotomies" if number <= MOST else "average over some"
-        raise ValueError(
-            f"condition: {number} conditions; their dichotomies and pairings are too many: {remedy}."
-        )
-    every = balanced_dichotomies(number)
-    first = np.zeros((0, number), int)
-    if variables is not None:
-        first = np.stack([_side(column, at, number) for at, column in enumerate(np.asarray(variables).T)])
-        if len(np.unique(first, axis=0)) < len(first):
-            raise ValueError("variables: two divide the conditions alike; leave one out.")
-    rest = every[~(every[:, None] == first[None]).all(2).any(1)]
-    if num_dichotomies is not None:
-        if not max(len(first), 1) <= num_dichotomies <= len(every):
-            raise ValueError(
-                f"num_dichotomies: {num_dichotomies} of {len(every)}, with {len(first)} variables; use one a "
-                "variable or more."
-            )
-        number = num_dichotomies - len(first)
-        drawn = np.random.default_rng(seed).choice(len(rest), number, replace=False)
-        rest = rest[np.sort(drawn)]
-    return np.concatenate([first, rest]), np.append(np.arange(len(first)), np.full(len(rest), -1))
-
-
-def _side(values: np.ndarray, position: int, number: int) -> np.ndarray:
-    """−1 and 1 for a variable's two values, condition 0 with −1."""
-    if values.shape != (number,):
-        raise ValueError(f"variables: {len(values)} rows for {number} conditions; give one row a condition.")
-    found, counts = np.unique(values, return_counts=True)
-    if len(found) != 2 or counts[0] != counts[1]:
-        raise ValueError(
-            f"variables: number {position} has values {found.tolist()} in {counts.tolist()} conditions; use "
-            "two values in as many conditions each."
-        )
-    return np.where(values == values[0], -1, 1)
 
 
 def _averages(rates: np.ndarray, codes: np.ndarray) -> np.ndarray:
@@ -259,7 +212,7 @@ def _accuracies(
     spread, right = float(rates.std(0).max()), np.zeros(len(sides))
     for train, test in folds.split(codes, codes):
         for index, side in enumerate(sides):
-            answer = trained(model, rates[train], side[codes[train]], spread)(rates[test])
+            answer = _answers(model, rates, codes, side, train, test, spread)
             right[index] += (answer == side[codes[test]]).sum()
     return right / len(codes)
 
@@ -268,8 +221,8 @@ def _layout(rates: np.ndarray, codes: np.ndarray, sides: np.ndarray, model: Any 
     """(3, dichotomy): CCGP of the most parallel pairing, of all pairs, and parallelism."""
     averages = _averages(rates, codes)
     if model is None:  # distances and angles stay as they are in the few directions that points span
-        left, singular, _ = np.linalg.svd(averages - averages.mean(0), full_matrices=False)
-        averages = left * singular
+        coordinates, extent = spanned(averages)
+        averages = coordinates * extent
     found = np.empty((3, len(sides)))
     spread = float(rates.std(0).max())
     for index, side in enumerate(sides):
@@ -282,10 +235,23 @@ def _layout(rates: np.ndarray, codes: np.ndarray, sides: np.ndarray, model: Any 
                     table[one, two] = _least_squares(averages, side, one, two)
                     continue
                 held = np.isin(codes, (one, two))
-                answer = trained(model, rates[~held], side[codes[~held]], spread)(rates[held])
+                answer = _answers(model, rates, codes, side, ~held, held, spread)
                 table[one, two] = (answer == side[codes[held]]).mean()
         found[:, index] = table[pairs[:, 0], pairs[:, 1]].mean(), table[np.ix_(upper, lower)].mean(), parallel
     return found
+
+
+def _answers(
+    model: Any,
+    rates: np.ndarray,
+    codes: np.ndarray,
+    side: np.ndarray,
+    train: np.ndarray,
+    test: np.ndarray,
+    spread: float,
+) -> np.ndarray:
+    known = codes[train]
+    return trained(model, rates[train], side[known], spread, condition=known)(rates[test])
 
 
 def _least_squares(points: np.ndarray, side: np.ndarray, one: int, two: int) -> float:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from throughtime.analysis.arrays import checks, deviations
-from throughtime.analysis.arrays.simulator import Simulate
+from throughtime.analysis.arrays.simulate import Simulate
 
 STATUS = ("computed", "diverged")
 MOST = 10
@@ -211,8 +211,8 @@ def _own(simulate: Simulate, weights: np.ndarray) -> tuple[np.ndarray, float]:
     states, performance = deviations.twice(simulate)
     if states.shape[-1] != len(weights):
         raise ValueError(
-            f"simulate: states of {states.shape[-1]} components, weights of {len(weights)} units; the view is "
-            "of circuits whose state is one number a unit."
+            f"simulate: states of {states.shape[-1]} components, weights of {len(weights)} units; the view "
+            "is of circuits whose state is one number a unit."
         )
     if not np.abs(states).max() > 0:
         raise ValueError("simulate: all states are 0; give trials that drive the circuit.")

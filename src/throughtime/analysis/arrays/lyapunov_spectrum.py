@@ -52,9 +52,9 @@ def lyapunov_spectrum(
 
     J_t Q_t are directional derivatives, so J_t itself is never made. A positive λ_1 is chaos, 0 a neutral
     direction, as along a limit cycle or a line attractor. The Kaplan–Yorke dimension is
-    j + Σ_{i≤j} λ_i / |λ_{j+1}| with j the last number of exponents whose sum is not negative; an exponent that
-    is 0 in truth comes out a little to either side, and the dimension with it. The sum of all exponents is
-    the mean of ln|det J|, the rate at which volumes grow.
+    j + Σ_{i≤j} λ_i / |λ_{j+1}| with j the last number of exponents whose sum is not negative; an exponent
+    that is 0 in truth comes out a little to either side, and the dimension with it. The sum of all exponents
+    is the mean of ln|det J|, the rate at which volumes grow.
 
     Args:
         step: next state from a state (state,), or from a state and an input (input,), noise-free, for JAX to
@@ -170,13 +170,11 @@ def _logarithms(
         after, push = jax.linearize(lambda s: step(s) if u is None else step(s, u), state)
         return (after, jax.vmap(push, in_axes=1, out_axes=1)(spread)), None
 
-    def block(
-        carry: tuple[jax.Array, jax.Array], u: Any
-    ) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
+    def block(carry: tuple[jax.Array, jax.Array], u: Any) -> tuple[tuple[jax.Array, jax.Array], jax.Array]:
         (state, spread), _ = jax.lax.scan(advance, carry, u, length=length)
         size = jnp.sqrt((spread**2).sum(0)).max()
         finite = jnp.isfinite(size) & jnp.isfinite(state).all()
-        turned, triangle = jnp.linalg.qr(jnp.where(finite, spread, jnp.eye(*spread.shape)))
+        turned, triangle = jnp.linalg.qr(jnp.where(finite, spread, jnp.eye(spread.shape[0], spread.shape[1])))
         growth = jnp.abs(jnp.diagonal(triangle))
         lost = growth <= state.size * jnp.finfo(growth.dtype).eps * size
         logs = jnp.where(lost, -jnp.inf, jnp.log(jnp.where(lost, 1.0, growth)))
@@ -202,7 +200,11 @@ def _summary(final: np.ndarray, logs: np.ndarray, duration: float) -> LyapunovSp
 
 
 def _refuse_numbers(num_steps: int, burn_in: int, qr_every: int) -> None:
-    for name, value, least in (("num_steps", num_steps, 1), ("burn_in", burn_in, 0), ("qr_every", qr_every, 1)):
+    for name, value, least in (
+        ("num_steps", num_steps, 1),
+        ("burn_in", burn_in, 0),
+        ("qr_every", qr_every, 1),
+    ):
         if value < least:
             raise ValueError(f"{name}: {value}; use at least {least}.")
     for name, value in (("num_steps", num_steps), ("burn_in", burn_in)):

@@ -125,6 +125,6 @@ def _refuse_correlated(inputs: np.ndarray, lags: int) -> None:
     worst = int(np.abs(found).argmax())
     if abs(found[worst]) > limit:
         raise ValueError(
-            f"inputs: autocorrelation {found[worst]:.3f} at a lag of {worst + 1} steps, beyond {limit:.3f} of "
-            "white noise; drive the circuit with independent numbers, a new one at every step."
+            f"inputs: autocorrelation {found[worst]:.3f} at a lag of {worst + 1} steps, beyond {limit:.3f} "
+            "of white noise; drive the circuit with independent numbers, a new one at every step."
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from throughtime.analysis.arrays import checks, deviations
 from throughtime.analysis.arrays.blocks import Estimate
-from throughtime.analysis.arrays.simulator import Simulate, components
+from throughtime.analysis.arrays.simulate import Simulate, components
 
 Resample = Callable[[np.random.Generator, np.ndarray], np.ndarray]
 
@@ -90,7 +90,7 @@ def pulses(
     that change the measure as much, and a run that diverged as one of them.
 
     Args:
-        simulate: runs the circuit; see :class:`~throughtime.analysis.arrays.simulator.Simulate`.
+        simulate: runs the circuit; see :class:`~throughtime.analysis.arrays.simulate.Simulate`.
         directions: (direction, state), of any length above 0; brought to length ``size``.
         size: of the pulse, in units of the state. time: of the pulse, ms; it falls on the state at the end of
             the step that contains this time. dt: ms.

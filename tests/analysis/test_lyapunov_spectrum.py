@@ -124,6 +124,7 @@ def test_kaplan_yorke():
     assert kaplan_yorke(np.array([0.906, 0.0, -14.57])) == pytest.approx(2 + 0.906 / 14.57)
     assert kaplan_yorke(np.array([0.5, 0.1])) == 2
     assert kaplan_yorke(np.array([0.5, -np.inf])) == 1
+    assert kaplan_yorke(np.array([0.0, -1.0])) == 1  # a limit cycle
     assert kaplan_yorke(np.array([0.5, -0.2]), complete=False) != kaplan_yorke(np.array([0.5, -0.6]))
     assert np.isnan(kaplan_yorke(np.array([0.5, -0.2]), complete=False))
     assert np.isnan(kaplan_yorke(np.array([np.nan])))

@@ -64,15 +64,17 @@ def tdr(
         codes = per_trial(codes)
         use = use & (codes >= 0)
     sizes = {str(name): size for each in (rates, design, label) for name, size in each.sizes.items()}
+    units = str(rates.attrs.get("units", "1"))
+    scaled = "1" if standardize else units
     fields = {
         "axis": Field(("parameter", "unit"), "1", "axis of the variable"),
         "peak_time": Field(("parameter",), "ms", "time at which the variable is strongest"),
-        "coefficient": Field(("parameter", dim, "unit"), "1", "regression coefficient"),
-        "coefficient_norm": Field(("parameter", dim), "1", "norm of the regression coefficients"),
-        "score": Field(("condition", dim, "parameter"), "1", "activity on the axis"),
+        "coefficient": Field(("parameter", dim, "unit"), scaled, "regression coefficient"),
+        "coefficient_norm": Field(("parameter", dim), scaled, "norm of the regression coefficients"),
+        "score": Field(("condition", dim, "parameter"), scaled, "activity on the axis"),
         "value": Field(("condition", "parameter"), "1", "mean of the variable"),
-        "mean": Field(("unit",), str(rates.attrs.get("units", "1")), "mean rate"),
-        "scale": Field(("unit",), str(rates.attrs.get("units", "1")), "rates were divided by this"),
+        "mean": Field(("unit",), units, "mean rate"),
+        "scale": Field(("unit",), units, "rates were divided by this"),
         "components_kept": Field((), "1", "principal components kept"),
     }
 

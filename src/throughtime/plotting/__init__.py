@@ -9,6 +9,7 @@ from throughtime.plotting.angles import circular_error
 from throughtime.plotting.behaviour import accuracy, produced_interval, timing_variability
 from throughtime.plotting.comparison import final_values, learning_curves, reference_distances
 from throughtime.plotting.conditions import aligned_traces, rescaled_rate, scaling_indices
+from throughtime.plotting.decoding import decode, geometry, selectivity
 from throughtime.plotting.discrimination import chronometric, contextual, psychometric, psychometric_by
 from throughtime.plotting.examples import trials_by_condition
 from throughtime.plotting.fixed_points import eigenvalues, fixed_points, time_constants
@@ -19,6 +20,7 @@ from throughtime.plotting.losses import fractional_loss
 from throughtime.plotting.matching import category, detection, repetition
 from throughtime.plotting.perturbations import lowrank_view, perturb
 from throughtime.plotting.priors import timing_by
+from throughtime.plotting.projections import dpca, tdr
 from throughtime.plotting.recordings import kinematics, recording_scores, sequentiality
 from throughtime.plotting.rhythm import peak_variability, synchronization, temporal_scaling
 from throughtime.plotting.sequences import serial_position
@@ -66,14 +68,17 @@ __all__ = [
     "compare_gradients",
     "contextual",
     "cost_by_steps",
+    "decode",
     "detection",
     "distance_matrix",
+    "dpca",
     "eigenvalues",
     "final_values",
     "fixed_points",
     "flow_field",
     "fractional_loss",
     "fractional_variance",
+    "geometry",
     "gradient_norms",
     "group_distances",
     "kernel_alignment",
@@ -98,6 +103,7 @@ __all__ = [
     "rule_confusion",
     "scaling_indices",
     "score_by_lag",
+    "selectivity",
     "sequentiality",
     "serial_position",
     "sharpness",
@@ -107,6 +113,7 @@ __all__ = [
     "style",
     "synchronization",
     "task_variance",
+    "tdr",
     "temporal_scaling",
     "time_constants",
     "timing_by",

@@ -11,8 +11,8 @@ DIMS = frozenset({
     "run", "seed", "update", "checkpoint", "trial", "time", "unit", "presynaptic_unit", "input", "output",
     "condition", "input_condition", "fixed_point", "state", "mode", "direction", "component", "gate",
     "recurrent_gate", "input_gate", "rank", "region", "epoch", "rule", "option", "time_train", "time_test",
-    "lag", "lesion", "task", "resample", "parameter", "spike", "block", "draw", "signal", "stage", "other_run",
-    "other_condition", "other_task", "predicted_rule", "pair", "start", "predictor", "dichotomy",
+    "lag", "lesion", "task", "resample", "parameter", "spike", "block", "draw", "signal", "stage",
+    "other_run", "other_condition", "other_task", "predicted_rule", "pair", "start", "predictor", "dichotomy",
 })
 # fmt: on
 UNITS = ("1", "ms", "1/ms", "Hz", "mV", "rad", "1/tau", "byte")

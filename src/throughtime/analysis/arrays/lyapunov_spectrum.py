@@ -59,8 +59,9 @@ def lyapunov_spectrum(
     Args:
         step: next state from a state (state,), or from a state and an input (input,), noise-free, for JAX to
             trace, float64 in and out; parameters are bound by closure.
-        start: (state,). dt: ms. inputs: (time, input) where ``step`` takes one; those beyond
-            ``burn_in + num_steps`` are not used.
+        start: (state,), one that the circuit goes through: from an unstable fixed point it would never leave.
+        dt: ms. inputs: (time, input) where ``step`` takes one; those beyond ``burn_in + num_steps`` are not
+            used.
         num_steps: n, over which exponents are taken.
         burn_in: steps before that, in which the state reaches its attractor and Q turns to the directions of
             the exponents.

@@ -35,6 +35,18 @@ CUBE = {"corners": 8, "edges": 12, "faces": 6, "middle": 1}
 DOT_MS = 100.0
 
 
+def turned(around: int, degrees: float) -> np.ndarray:
+    """Rotation of three components around one of them."""
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    one, other = (k for k in range(3) if k != around)
+    matrix = np.eye(3)
+    matrix[one, one], matrix[one, other], matrix[other, one], matrix[other, other] = c, -s, s, c
+    return matrix
+
+
+OBLIQUE = turned(1, 28.0) @ turned(0, 17.0)
+
+
 def draw(source: Any = RECORDS) -> Figure:
     """The figure of a record, or of a tree already read."""
     tree = source if isinstance(source, xr.DataTree) else load_tree(source)
@@ -84,8 +96,15 @@ def in_plane(data: xr.Dataset) -> tuple[xr.Dataset, xr.Dataset]:
 
 
 def _points(data: xr.Dataset, ax: Axes) -> None:
-    found, principal = in_plane(data.isel(seed=0, trial=slice(2)))
+    """All three components at once, seen obliquely: face on, the corners of a cube hide each other."""
+    seen = data.isel(seed=0, trial=slice(1)).copy()
+    share = 100 * float(seen["explained_variance_ratio"].sum())
+    for name in ("point", "point_direction", "trajectory"):
+        seen[name] = seen[name].copy(data=seen[name].transpose(..., "component").values @ OBLIQUE)
+    found, principal = in_plane(seen)
     plotting.fixed_points(found, ax, principal=principal)
+    ax.set_xlabel(f"3 PCs of the points, oblique view ({share:.0f} % of variance)")
+    ax.set_ylabel("")
 
 
 def _counts(data: xr.Dataset, ax: Axes) -> None:

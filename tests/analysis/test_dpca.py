@@ -282,10 +282,10 @@ def test_datasets():
         np.testing.assert_allclose(found.component_marginal_variance[s], direct.component_marginal_variance)
     assert found.parameter.attrs["flag_meanings"] == "time delay side delay×side"
     np.testing.assert_array_equal(found.marginal, np.repeat(np.arange(4), 2))
-    np.testing.assert_array_equal(found.delay, [0, 0, 0.5, 0.5, 1, 1])
-    np.testing.assert_array_equal(found.side, [0, 1] * 3)
-    assert found.side.attrs["flag_meanings"] == "left right"
-    assert found.delay.attrs["units"] == "ms"
+    np.testing.assert_array_equal(found.delay_level, [0, 0, 0.5, 0.5, 1, 1])
+    np.testing.assert_array_equal(found.side_level, [0, 1] * 3)
+    assert found.side_level.attrs["flag_meanings"] == "left right"
+    assert found.delay_level.attrs["units"] == "ms"
     np.testing.assert_array_equal(found["lag"], rates["lag"])
     np.testing.assert_array_equal(found["unit"], rates["unit"])
     np.testing.assert_array_equal(found.num_trials, 6)
@@ -314,7 +314,7 @@ def test_cross_validated_ridge_missing_units_and_refused_seeds():
     np.testing.assert_allclose(less.encoder[0][:, rest], direct.encoder)
     with pytest.raises(ValueError, match="cells have no trials"):
         analysis.dpca(rates.isel(seed=1), factors)
-    with pytest.raises(ValueError, match="factors: 'time' is the name of something else"):
+    with pytest.raises(ValueError, match="factors: 'time' is a factor by itself"):
         analysis.dpca(rates, {"time": factors["side"]})
     with pytest.raises(ValueError, match="factors: none"):
         analysis.dpca(rates, {})

@@ -16,8 +16,6 @@ from throughtime.analysis._named import Field, apply
 from throughtime.analysis.arrays import dpca as arrays
 from throughtime.analysis.arrays import dpca_trials
 
-TAKEN = ("trial", "time", "lag", "unit", "condition", "component", "parameter", "seed", "run", "marginal")
-
 
 def dpca(
     rates: xr.DataArray,
@@ -54,10 +52,10 @@ def dpca(
         ``explained_variance`` (…, component), ``component_marginal_variance`` (…, component, parameter),
         ``marginal_variance`` (…, parameter), ``mean`` (…, unit), ``num_trials`` (…, condition), ``ridge_used,
         fit_status`` (…). ``parameter`` is the groups, the coordinate ``marginal`` the group of a component;
-        each factor's levels are a coordinate over ``condition``.
+        each factor's levels are the coordinate ``<factor>_level`` (condition).
 
     Raises:
-        ValueError: as the array functions, if every element is refused; for names that are taken.
+        ValueError: as the array functions, if every element is refused; without factors or for one named "time".
 
     Example:
         >>> side = xr.DataArray([0, 0, 1, 1], dims="trial")
@@ -70,9 +68,8 @@ def dpca(
     dim = time_dim(rates)
     if not factors:
         raise ValueError("factors: none; give the levels of at least one over trials, under its name.")
-    clash = [name for name in factors if name in TAKEN]
-    if clash:
-        raise ValueError(f"factors: {clash[0]!r} is the name of something else here; give it another.")
+    if arrays.TIME in factors:
+        raise ValueError(f"factors: {arrays.TIME!r} is a factor by itself; give this one another name.")
     bare = per_trial(rates)
     coded = {name: condition_codes(each) for name, each in factors.items()}
     levels = {name: label for name, (_, label) in coded.items()}
@@ -131,7 +128,7 @@ def dpca(
         attempts, (bare, codes, use), [("trial", dim, "unit"), ("trial", "parameter"), ("trial",)],
         fields | {"fit_status": STATUS}, method="dpca",
         parameters={
-            "ridge": ridge if isinstance(ridge, float | int) else candidates, "noise": int(noise),
+            "ridge": candidates if len(candidates) > 1 else candidates[0], "noise": int(noise),
             "num_splits": num_splits, "random_seed": random_seed,
         },
     )  # fmt: skip
@@ -148,5 +145,5 @@ def _levels(levels: Mapping[str, xr.DataArray], shape: Sequence[int]) -> dict[st
     found = {}
     for (name, label), place in zip(levels.items(), places, strict=True):
         values = next((label[each] for each in label.coords if each != "condition"), label["condition"])
-        found[name] = ("condition", values.values[place], values.attrs)
+        found[f"{name}_level"] = ("condition", values.values[place], values.attrs)
     return found

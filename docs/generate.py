@@ -53,6 +53,7 @@ def write_all(folder: Path) -> None:
         parts / "tasks.md": tasks_part(),
         parts / "demands.md": demands_part(),
         parts / "rules.md": rules_part(),
+        parts / "measures.md": measures_part(),
         parts / "dynamics.md": members_part(tt.circuits.DYNAMICS),
         parts / "connectivity.md": members_part(tt.circuits.CONNECTIVITY),
         parts / "lags.md": lags_part(),
@@ -184,6 +185,18 @@ def rules_part() -> str:
     return "\n".join(text)
 
 
+def measures_part() -> str:
+    """All measures of a run: what they are, with their options."""
+    rows = []
+    for name in tt.measures.names():
+        kind = tt.measures.get(name)
+        options = ", ".join(f"{one} = {value}" for one, value in fields(kind))
+        rows.append(
+            (f"{{py:class}}`{name} <{kind.__module__}.{kind.__name__}>`", first_sentence(kind), options)
+        )
+    return table(("measure", "what it is", "options"), rows)
+
+
 def members_part(members: dict[str, Any]) -> str:
     """Parts of circuits with their fields."""
     rows = [
@@ -232,6 +245,7 @@ def options_part() -> str:
         options.Train,
         options.Compare,
         options.Evaluate,
+        options.Analyse,
         options.Show,
         options.ShowTask,
         options.Export,

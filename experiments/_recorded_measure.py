@@ -1,4 +1,4 @@
-"""The cells of the study of recorded data: sessions, circuits, what sessions encode, and how both compare.
+"""The cells of the study of recorded data: recordings, circuits, what either encodes, and how both compare.
 
 Times are ms from the onset of the stimulus, in bins that are the same for recordings and circuits.
 Conditions are signed coherence × choice, coded 2 · level + choice with levels in the order of the
@@ -59,8 +59,8 @@ def codes(coherence: np.ndarray, choice: np.ndarray) -> np.ndarray:
     return 2 * level + np.asarray(choice).astype(int)
 
 
-def session(declared: Mapping[str, Any]) -> xr.Dataset:
-    """One session of recordings: simulated spikes, as rates in the bins of the study.
+def recording(declared: Mapping[str, Any]) -> xr.Dataset:
+    """One recording: simulated spikes, as rates in the bins of the study.
 
     Returns:
         ``rates`` (trial, time, unit), NaN where the unit was not held; (trial,) ``stimulus``, the signed
@@ -183,7 +183,7 @@ def axes_of(rates: xr.DataArray, coherence: np.ndarray, choice: np.ndarray) -> x
 
 
 def coding(declared: Mapping[str, Any], recorded: xr.Dataset) -> xr.Dataset:
-    """What one session encodes, in the units that were held in all of its trials.
+    """What one recording encodes, in the units that were held in all of its trials.
 
     Returns:
         ``participation_ratio`` (time,) of trials at one time, corrected for their number; ``score``
@@ -234,7 +234,7 @@ def classes(rates: xr.DataArray, stimulus: np.ndarray, choice: np.ndarray) -> xr
 
 
 def conditions_of(recorded: xr.Dataset) -> xr.DataArray:
-    """Condition of each trial of a session."""
+    """Condition of each trial of a recording."""
     return xr.DataArray(codes(recorded["stimulus"].values, recorded["choice"].values), dims="trial")
 
 
@@ -247,11 +247,11 @@ def averages(rates: xr.DataArray, code: xr.DataArray) -> xr.DataArray:
 def comparison(
     declared: Mapping[str, Any], recorded: xr.Dataset, other: xr.Dataset, trained: xr.Dataset
 ) -> xr.Dataset:
-    """How well circuits predict a session, and how well others do who know less, or as much.
+    """How well circuits predict a recording, and how well others do who know less, or as much.
 
     ``inputs``: the averages of what circuits saw. ``untrained``: circuits before the first update. ``time``:
-    nothing but the time within the trial, so what all conditions share. ``another_session``: units of another
-    session, all that were held in each of its trials.
+    nothing but the time within the trial, so what all conditions share. ``another_recording``: units of another
+    recording, all that were held in each of its trials.
 
     Returns:
         What :func:`throughtime.analysis.compare_recordings` returns of the population, (epoch, seed,
@@ -272,7 +272,7 @@ def comparison(
         "inputs": given(trained["inputs"]),
         "untrained": given(trained["untrained_activity"]),
         "time": given(xr.DataArray(clock, dims=("condition", "time", "unit"))),
-        "another_session": given(sister),
+        "another_recording": given(sister),
     }
     circuit, recorded_rates = given(trained["activity"]), recorded["rates"].astype(np.float64)
     found = []

@@ -1,7 +1,7 @@
 """The measures of this package on recorded spikes, and trained circuits beside the recordings.
 
 The committed record is ``evidence/recorded_data.nc``. Recordings are simulated in Brian2: two pools of
-integrate-and-fire neurons that compete for a decision about noisy evidence, in sessions with unequal
+integrate-and-fire neurons that compete for a decision about noisy evidence, in recordings with unequal
 numbers of trials a condition and with units that were lost in some of them (``_decision_recordings.py``).
 What is done with them is what a user does with recordings of an animal:
 
@@ -13,7 +13,7 @@ What is done with them is what a user does with recordings of an animal:
   times of the stimulus, predict the averages of the recorded units over signed coherence × choice in
   conditions that the map was not fitted to, normalised by the noise ceiling, beside what knows less (the
   inputs alone, the same circuits before training, the time within the trial alone) or as much (units of
-  another session).
+  another recording).
 
 The neurons were not fitted to the circuits, nor the circuits to the neurons; they share the task. The
 circuit of the recordings differs from those compared with it: spikes, slow synapses, noise in every
@@ -34,7 +34,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from _recorded_measure import ONE, circuits, coding, comparison, session
+from _recorded_measure import ONE, circuits, coding, comparison, recording
 from _study import Cell, Study, command_line
 
 import throughtime as tt
@@ -48,7 +48,7 @@ class Form:
     """The numbers of a form.
 
     Attributes:
-        sessions: seeds of the recordings; num_trials: of each.
+        recordings: seeds; num_trials: of each.
         share_lost: share of units that are lost at some trial, or found only then.
         circuits: seeds; settings: of their training, in place of the recipe of the task.
         num_observed: held-out trials of a circuit that are averaged; num_shown: those of which axes are made.
@@ -56,7 +56,7 @@ class Form:
     """
 
     name: str
-    sessions: tuple[int, ...] = (0, 1, 2, 3)
+    recordings: tuple[int, ...] = (0, 1, 2, 3)
     num_trials: int = 400
     share_lost: float = 0.1
     circuits: tuple[int, ...] = (0, 1, 2)
@@ -70,33 +70,33 @@ class Form:
 
 FULL = Form("full")
 QUICK = Form(
-    "quick", sessions=(0, 1), num_trials=150, circuits=(0,), settings={"num_updates": 100}, num_observed=600,
+    "quick", recordings=(0, 1), num_trials=150, circuits=(0,), settings={"num_updates": 100}, num_observed=600,
     num_splits=20, num_resamples=100, num_shuffles=5,
 )  # fmt: skip
 FORMS = {form.name: form for form in (FULL, QUICK)}
 
 
 def cells(form: Form) -> Iterator[Cell]:
-    """Sessions and circuits, then what is found in each session."""
+    """Recordings and circuits, then what is found in each recording."""
     recorded = {
         seed: {"seed": seed, "num_trials": form.num_trials, "share_lost": form.share_lost}
-        for seed in form.sessions
+        for seed in form.recordings
     }
     trained = {
         "seeds": list(form.circuits), "num_trials": form.num_observed, "num_shown": form.num_shown,
         "settings": form.settings,
     }  # fmt: skip
     for seed, declared in recorded.items():
-        yield Cell(("session", seed), declared)
+        yield Cell(("recording", seed), declared)
     yield Cell(("circuits",), trained)
     for seed, declared in recorded.items():
-        yield Cell(("coding", seed), {"seed": seed, "session": declared, "num_shuffles": form.num_shuffles})
+        yield Cell(("coding", seed), {"seed": seed, "recording": declared, "num_shuffles": form.num_shuffles})
     for place, (seed, declared) in enumerate(recorded.items()):
-        other = form.sessions[(place + 1) % len(form.sessions)]
+        other = form.recordings[(place + 1) % len(form.recordings)]
         yield Cell(
             ("comparison", seed),
             {
-                "seed": seed, "session": declared, "other": recorded[other], "circuits": trained,
+                "seed": seed, "recording": declared, "other": recorded[other], "circuits": trained,
                 "num_splits": form.num_splits, "num_resamples": form.num_resamples,
             },
         )  # fmt: skip
@@ -105,18 +105,18 @@ def cells(form: Form) -> Iterator[Cell]:
 def measure(cell: Cell, known: Mapping[str, xr.Dataset]) -> xr.Dataset:
     """One cell, from those before it."""
     kind, declared = str(cell.labels[0]), cell.declared
-    if kind == "session":
-        return session(declared)
+    if kind == "recording":
+        return recording(declared)
     if kind == "circuits":
         return circuits(declared)
-    recorded = known[f"session-{declared['seed']}"]
+    recorded = known[f"recording-{declared['seed']}"]
     if kind == "coding":
         return coding(declared, recorded)
-    return comparison(declared, recorded, known[f"session-{declared['other']['seed']}"], known["circuits"])
+    return comparison(declared, recorded, known[f"recording-{declared['other']['seed']}"], known["circuits"])
 
 
 def combine(found: Mapping[Cell, xr.Dataset]) -> dict[str, xr.Dataset]:
-    """Sessions lie along ``draw``, circuits along ``seed``."""
+    """Recordings lie along ``draw``, circuits along ``seed``."""
 
     def of(kind: str, keep: tuple[str, ...] = ()) -> xr.Dataset:
         own = {cell: data for cell, data in found.items() if cell.labels[0] == kind}
@@ -124,7 +124,7 @@ def combine(found: Mapping[Cell, xr.Dataset]) -> dict[str, xr.Dataset]:
         parts = [(data[list(keep)] if keep else data).drop_attrs(deep=False) for data in own.values()]
         return xr.concat(parts, draws, coords="minimal", compat="override", combine_attrs="override")
 
-    choices = of("session", ("stimulus", "choice"))
+    choices = of("recording", ("stimulus", "choice"))
     trained = next(data for cell, data in found.items() if cell.labels[0] == "circuits")
     behaviour = {
         name: _numbered(tt.analysis.psychometric(data["stimulus"], data["choice"], guess=0.0))
@@ -182,10 +182,10 @@ def study(form: Form | str = FULL) -> Study:
 
 
 def report(tree: xr.DataTree) -> None:
-    """What sessions encode, and how well they are predicted."""
+    """What recordings encode, and how well they are predicted."""
     recorded, trained = (tree[name].to_dataset() for name in ("behaviour", "circuit_behaviour"))
     print(
-        f"threshold of the sessions {spread(recorded['sigma'])}, of the circuits {spread(trained['sigma'])}"
+        f"threshold of the recordings {spread(recorded['sigma'])}, of the circuits {spread(trained['sigma'])}"
     )
     coding, compared = tree["coding"].to_dataset(), tree["comparison"].to_dataset()
     dimension = coding["participation_ratio"]

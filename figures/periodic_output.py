@@ -149,7 +149,14 @@ def _points(data: xr.Dataset, ax: Any, color: Any, marker: str, aside: float, **
     low, middle, high = there.quantile((0.25, 0.5, 0.75), "seed", skipna=False).values
     x = there["condition"].values * aside
     ax.errorbar(
-        x, middle, (middle - low, high - middle), color=color, marker=marker, ms=3, elinewidth=0.8, **look
+        x,
+        middle,
+        np.stack((middle - low, high - middle)),
+        color=color,
+        marker=marker,
+        ms=3,
+        elinewidth=0.8,
+        **look,
     )
 
 

@@ -2,16 +2,16 @@
 
     python figures/recorded_data.py [RECORD] [OUTPUT_FOLDER]
 
-(a) The unit of a session that weighs most on its axis of choice: rate averaged over trials of one signed
+(a) The unit of a recording that weighs most on its axis of choice: rate averaged over trials of one signed
 coherence and choice; stronger evidence is darker, broken lines are errors. Shaded: stimulus. (b) Choices of
 the recorded circuit and of circuits trained on the same coherences, with fitted curves; thin lines are
-sessions and seeds. (c) Participation ratio of trials at one time, corrected for their number; every
-session, and their mean. (d) Decoding of the choice at one time by a decoder made at another, mean of the
-sessions; the contour is what 95 % of shuffled choices exceed nowhere. (e) A session on its axis of choice,
-averages as in (a). (f) The same of a trained circuit. (g) Held-out share of the variance of the recorded
-averages, over the noise ceiling, that is predicted by the circuits, by the same circuits before training,
-by the inputs, by time alone and by the units of another session: every session (and circuit) with its 95 %
-interval over conditions, and the mean.
+recordings and seeds. (c) Participation ratio of trials at one time, corrected for their number; every
+recording, and their mean. (d) Decoding of the choice at one time by a decoder made at another, mean of the
+recordings; the contour is what 95 % of shuffled choices exceed nowhere. (e) A recording on its axis of
+choice, averages as in (a). (f) The same of a trained circuit. (g) Held-out share of the variance of the
+recorded averages, over the noise ceiling, that is predicted by the circuits, by the same circuits before
+training, by the inputs, by time alone and by the units of another recording: every recording (and circuit)
+with its 95 % interval over conditions, and the mean.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ STIMULUS = (0.0, 800.0)
 DASHED = (0, (2.2, 1.2))
 NAMES = {
     "time": "time\nalone", "inputs": "inputs", "untrained": "untrained\ncircuit",
-    "circuit": "trained\ncircuit", "another_session": "other\nsession",
+    "circuit": "trained\ncircuit", "another_recording": "other\nrecording",
 }  # fmt: skip
 """Predictors in the order in which they are drawn."""
 COLORS = {
     "time": style.GREY, "inputs": style.ORANGE, "untrained": style.SKY, "circuit": style.BLUE,
-    "another_session": style.BLACK,
+    "another_recording": style.BLACK,
 }  # fmt: skip
 BEHIND = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}
 SIDES = {-1: ("#F2B98F", "#7A3400"), 1: ("#A9CBE6", "#003E66")}
@@ -111,7 +111,7 @@ def _conditions(values: xr.DataArray, ax: Any, title: str, *, key: bool = False)
 def _choices(recorded: xr.Dataset, trained: xr.Dataset, ax: Any) -> None:
     """Both curves."""
     for data, color, words in (
-        (recorded.rename(draw="seed"), style.BLACK, "sessions"), (trained, style.BLUE, "circuits"),
+        (recorded.rename(draw="seed"), style.BLACK, "recordings"), (trained, style.BLUE, "circuits"),
     ):  # fmt: skip
         plotting.psychometric(data, ax, color=color)
         for text in list(ax.texts):
@@ -123,7 +123,7 @@ def _choices(recorded: xr.Dataset, trained: xr.Dataset, ax: Any) -> None:
 
 
 def _dimension(values: xr.DataArray, ax: Any) -> None:
-    """Every session, and their mean."""
+    """Every recording, and their mean."""
     _stimulus(ax)
     time = values["time"].values
     ax.plot(time, values.transpose("time", "draw"), color=style.FAINT, lw=0.6)
@@ -134,11 +134,11 @@ def _dimension(values: xr.DataArray, ax: Any) -> None:
     ax.set_xlim(time[0], time[-1])
     ax.set_xlabel("Time from stimulus (ms)")
     ax.set_ylabel("Participation ratio")
-    plotting.marks.note(ax, f"n = {values.sizes['draw']} sessions", corner="upper right")
+    plotting.marks.note(ax, f"n = {values.sizes['draw']} recordings", corner="upper right")
 
 
 def _decoding(coding: xr.Dataset, ax: Any) -> None:
-    """Means of the sessions; outlined is what shuffled choices do not reach."""
+    """Means of the recordings; outlined is what shuffled choices do not reach."""
     accuracy = coding["accuracy"].mean("draw").transpose("time_train", "time_test")
     time = accuracy["time_test"].values
     image = ax.pcolormesh(time, time, accuracy, cmap=style.RATE, vmin=0.5, vmax=1.0, rasterized=True)
@@ -158,7 +158,7 @@ def _decoding(coding: xr.Dataset, ax: Any) -> None:
 
 
 def _comparison(data: xr.Dataset, ax: Any) -> None:
-    """Predictors from left to right; sessions, and circuits where they differ, beside each other."""
+    """Predictors from left to right; recordings, and circuits where they differ, beside each other."""
     found = labels(data["predictor"])
     lowest = 0.0
     for place, name in enumerate(NAMES):
@@ -166,7 +166,7 @@ def _comparison(data: xr.Dataset, ax: Any) -> None:
         score, low, high = (
             one[f"population_{each}"].values for each in ("normalized_score", "lower", "upper")
         )
-        if name in ("time", "another_session"):  # the same beside every circuit
+        if name in ("time", "another_recording"):  # the same beside every circuit
             score, low, high = score[:, :1], low[:, :1], high[:, :1]
         x = place + np.linspace(-0.3, 0.3, score.size)
         ax.vlines(x, low.ravel(), high.ravel(), color=COLORS[name], lw=0.6, alpha=0.5)
@@ -187,7 +187,7 @@ def _comparison(data: xr.Dataset, ax: Any) -> None:
     ax.set_ylim(max(lowest, -1.0) - 0.05, 1.22)
     ax.set_ylabel("Score / noise ceiling")
     plotting.marks.note(
-        ax, f"n = {data.sizes['draw']} sessions × {data.sizes['seed']} circuits", corner="lower right"
+        ax, f"n = {data.sizes['draw']} recordings × {data.sizes['seed']} circuits", corner="lower right"
     )
 
 

@@ -80,6 +80,8 @@ def test_marginals_add_up_are_orthogonal_and_average_out():
     centred = activity - activity.mean((0, 1, 2))
     parts = list(grouped_marginals(centred, names, {str(each): [each] for each in sets}))
     np.testing.assert_allclose(sum(parts), centred, atol=1e-12)
+    around = grouped_marginals(centred + 7, names, {str(each): [each] for each in sets})
+    np.testing.assert_allclose(list(around), parts, atol=1e-12)  # the grand mean is in no marginal
     for each, part in zip(sets, parts, strict=True):
         for axis, name in enumerate(names):
             averaged = part.mean(axis)
@@ -196,6 +198,28 @@ def test_cross_validation_penalises_where_trials_are_few_and_not_where_there_is_
     assert clean.error[1] > 0  # each group lacks what the others have ...
     wide = choose_ridge(activity, labels, ("x", "y", "time"), [0.0], seed=0, num_splits=1, num_components=1)
     np.testing.assert_allclose(wide.error, clean.error[1])
+
+
+def test_cross_validation_against_a_loop_that_keeps_trials_apart():
+    activity, labels = noisy(num_trials=3, num_units=6)
+    names, corners = ("x", "y", "time"), list(np.ndindex(3, 2))
+    found = choose_ridge(activity, labels, names, [0.02], seed=7, num_components=2, num_splits=2)
+    rng, slow = np.random.default_rng(7), []
+    for _ in range(2):
+        order = rng.permutation(len(labels)).tolist()
+        of = [[k for k in order if tuple(labels[k]) == corner] for corner in corners]
+        mean = np.array([activity[rest].mean(0) for _, *rest in of]).reshape(3, 2, NUM_TIMES, 6)
+        fit = dpca(mean, names, num_components=2, ridge=0.02)
+        new = activity[[first for first, *_ in of]].reshape(mean.shape) - fit.mean
+        whole = mean - fit.mean
+        time = whole.mean((0, 1))
+        x, y = whole.mean(1, keepdims=True) - time, whole.mean(0, keepdims=True) - time
+        error = 0.0
+        for index, part in enumerate((time, x, y, whole - x - y - time)):
+            own = fit.group == index
+            error += ((part - new @ fit.decoder[own].T @ fit.encoder[own]) ** 2).sum()
+        slow.append(error / (whole**2).sum())
+    np.testing.assert_allclose(found.error, [np.mean(slow)])
 
 
 def test_noise_covariance_turns_decoders_away_from_noise():

@@ -106,10 +106,10 @@ def test_values_by_hand(tree, probe):
     with jax.enable_x64(True):
         params = {name: jnp.asarray(value, jnp.float64) for name, value in run.params(SEEDS[0]).items()}
         flat, rebuild = jax.flatten_util.ravel_pytree(params)
-        hessian = np.asarray(jax.hessian(lambda theta: probe.loss(rebuild(theta)))(flat))
+        hessian = np.asarray(jax.hessian(lambda theta: probe.loss_of(16)(rebuild(theta)))(flat))
     value = np.linalg.eigvalsh(hessian)
-    assert of(data, "sharpness", "rflo")[0] == pytest.approx(value[-1], rel=1e-3)
-    assert of(data, "most_negative_curvature", "rflo")[0] == pytest.approx(value[0], rel=1e-2, abs=1e-3)
+    assert of(data, "sharpness", "rflo")[0] == pytest.approx(value[-1], rel=2e-2)
+    assert of(data, "most_negative_curvature", "rflo")[0] == pytest.approx(value[0], abs=2e-2 * value[-1])
 
 
 def test_trials_to_criterion_count_trials(tree):

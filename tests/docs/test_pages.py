@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import ROOT, anchors, fenced, label, links, pages
-from throughtime import analysis, circuits, rules, tasks
+from throughtime import analysis, circuits, measures, rules, tasks
 
 PAGES = pages()
 MANUAL = [page for page in PAGES if page.parent.name == "docs"]
@@ -87,6 +87,7 @@ def test_console_blocks_name_targets_of_the_makefile():
         ("rules", rules.names()),
         ("circuits", [name for names in circuits.names().values() for name in names]),
         ("analyses", analysis.__all__),
+        ("taking-apart", measures.names()),
     ],
 )
 def test_every_member_has_a_row(page, members):
@@ -201,7 +202,9 @@ def test_generated_parts_read_the_package():
         for variant in tasks.get(name).variants:
             assert f"| `{variant}` |" in text
     assert all(f"### {name}" in module.rules_part() for name in rules.names())
+    assert all(f"`{name} <" in module.measures_part() for name in measures.names())
     assert "`--num-updates`" in module.options_part()
+    assert "### throughtime analyse" in module.options_part()
     assert "tt_unknown" not in module.variables_part()
     api = module.api_pages()
     for source in (ROOT / "src" / "throughtime").rglob("*.py"):

@@ -22,7 +22,7 @@ with imported(ROOT / "experiments" / "recorded_data.py") as study:
     simulating = importlib.import_module("_decision_recordings")
 RECORD = ROOT / "evidence" / "recorded_data.nc"
 TINY = study.Form(
-    "tiny", sessions=(0, 1), num_trials=110, circuits=(0,), num_observed=160, num_shown=160, num_splits=4,
+    "tiny", recordings=(0, 1), num_trials=110, circuits=(0,), num_observed=160, num_shown=160, num_splits=4,
     settings={"num_updates": 60, "batch_size": 16, "eval_every": 60}, num_resamples=10, num_shuffles=1,
 )  # fmt: skip
 
@@ -78,7 +78,7 @@ def test_rates_rise_with_evidence_and_the_evidence_decides(spikes):
     np.testing.assert_array_equal(found.choice, coherence > 0)
 
 
-def test_a_session_comes_again_from_its_seed_and_is_masked_as_it_says(spikes):
+def test_a_recording_comes_again_from_its_seed_and_is_masked_as_it_says(spikes):
     found, coherence, options = spikes
     again = simulating.simulate(coherence, **options)
     for one, other in zip(found, again, strict=True):
@@ -130,7 +130,7 @@ def test_steps_of_a_task_are_averaged_in_the_bins_of_the_recordings():
 
 def test_what_spikes_are_in_a_bin_is_its_rate(finished):
     found, _ = finished
-    session = next(data for cell, data in found.items() if cell.name == "session-0")
+    recording = next(data for cell, data in found.items() if cell.name == "recording-0")
     direct = simulating.simulate(simulating.coherences(110, 0), seed=0)
     since = direct.spike_time - direct.stimulus[0]
     for trial, unit, time in ((0, 3, 7), (60, 41, 20), (109, 12, 0)):
@@ -139,9 +139,9 @@ def test_what_spikes_are_in_a_bin_is_its_rate(finished):
             (direct.trial == trial) & (direct.unit == unit) & (since >= middle - 20) & (since < middle + 20)
         )
         wanted = 25.0 * inside.sum() if direct.held[trial, unit] else np.nan
-        assert float(session["rates"][trial, time, unit]) == pytest.approx(wanted, nan_ok=True)
-    np.testing.assert_array_equal(session["rates"].notnull().all("time"), direct.held)
-    np.testing.assert_array_equal(session["choice"], direct.choice)
+        assert float(recording["rates"][trial, time, unit]) == pytest.approx(wanted, nan_ok=True)
+    np.testing.assert_array_equal(recording["rates"].notnull().all("time"), direct.held)
+    np.testing.assert_array_equal(recording["choice"], direct.choice)
 
 
 def test_the_record_of_a_real_run_is_complete_and_can_be_drawn(finished, capsys):
@@ -150,7 +150,7 @@ def test_the_record_of_a_real_run_is_complete_and_can_be_drawn(finished, capsys)
     assert tree.attrs["config_sha256"] == study.study(TINY).config_sha256
     coding, compared = tree["coding"].to_dataset(), tree["comparison"].to_dataset()
     assert coding.sizes["draw"] == compared.sizes["draw"] == 2
-    assert labels(compared["predictor"]) == ["circuit", "inputs", "untrained", "time", "another_session"]
+    assert labels(compared["predictor"]) == ["circuit", "inputs", "untrained", "time", "another_recording"]
     assert labels(compared["epoch"]) == list(measuring.EPOCHS)
     assert (coding["num_complete_units"] < coding["num_units"]).all()
     assert np.isfinite(compared["population_normalized_score"]).all()
@@ -166,7 +166,7 @@ def test_stopped_at_every_cell_it_goes_on_and_ends_the_same(finished, tmp_path, 
     contents, calls = {cell.name: data for cell, data in found.items()}, []
 
     def once_stopped(cell, known):
-        needed = [name for name in contents if name.startswith(("session", "circuits"))]
+        needed = [name for name in contents if name.startswith(("recording", "circuits"))]
         assert cell.name in needed or set(needed) <= set(known)
         calls.append(cell.name)
         if calls.count(cell.name) == 1:
@@ -202,7 +202,7 @@ def test_the_committed_record_is_the_full_form_as_declared(tree):
     assert tree["comparison"].sizes["seed"] == 3
 
 
-def test_what_sessions_encode(tree):
+def test_what_recordings_encode(tree):
     """The code shrinks to one dimension, stays, and was there a little before the stimulus."""
     coding = tree["coding"].to_dataset()
     dimension = coding["participation_ratio"]
@@ -219,7 +219,7 @@ def test_what_sessions_encode(tree):
     assert float(known["sigma"].min()) > float(circuits["sigma"].max())
 
 
-def test_trained_circuits_predict_the_recordings_better_than_all_but_another_session(tree):
+def test_trained_circuits_predict_the_recordings_better_than_all_but_another_recording(tree):
     compared = tree["comparison"].to_dataset()
     names = labels(compared["predictor"])
 
@@ -230,10 +230,10 @@ def test_trained_circuits_predict_the_recordings_better_than_all_but_another_ses
     score = {name: of(name, "population_normalized_score").isel(epoch=whole) for name in names}
     assert (score["circuit"] > 0.9).all()
     assert (score["circuit"] < 1.0).all()
-    assert (score["another_session"] > 0.95).all()
+    assert (score["another_recording"] > 0.95).all()
     for name in ("inputs", "untrained", "time"):
         assert (of(name, "advantage_lower").isel(epoch=whole) > 0).all()
-    assert (of("another_session", "advantage").isel(epoch=whole) < 0).all()
+    assert (of("another_recording", "advantage").isel(epoch=whole) < 0).all()
     after = labels(compared["epoch"]).index("after")
     assert (of("inputs", "population_normalized_score").isel(epoch=after) < 0).all()
     assert (of("circuit", "population_normalized_score").isel(epoch=after) > 0.9).all()

@@ -8,7 +8,7 @@ import xarray as xr
 from tests.figures.studies import _named, _plain
 
 LEVELS = np.array([-0.512, -0.256, -0.128, -0.064, -0.032, 0.032, 0.064, 0.128, 0.256, 0.512])
-PREDICTORS = ["circuit", "inputs", "untrained", "time", "another_session"]
+PREDICTORS = ["circuit", "inputs", "untrained", "time", "another_recording"]
 SCORES = (0.9, 0.3, 0.6, -0.4, 1.0)
 
 
@@ -28,7 +28,7 @@ def curves(dim: str, number: int, sigma: float) -> xr.Dataset:
 
 
 def recorded_data(num_seeds: int = 3, *ignored: int) -> xr.DataTree:
-    """Two sessions; some conditions have no average, one predictor is far below 0."""
+    """Two recordings; some conditions have no average, one predictor is far below 0."""
     g = np.random.default_rng(9)
     time = 80.0 * (np.arange(14) + 0.5) - 80
     code = np.arange(20)

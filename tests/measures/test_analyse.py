@@ -134,10 +134,10 @@ def test_material(run):
     last = material.at_end("delay")
     time = int(float(offset[0, 0]) / TASK.dt - 0.5)  # the last bin whose centre lies before the end
     np.testing.assert_array_equal(last[0, 0], material.quiet["rates"][0, 0, time])
-    assert material.discrete(most=1) == ("sample",)
+    assert material.conditions(most=1) == ("sample",)
     batch = material.batch(9)
     np.testing.assert_allclose(batch.inputs, material.quiet["inputs"].sel(seed=9), atol=1e-4)
-    with pytest.raises(ValueError, match="epoch: the task has no 'rest'; it has"):
+    with pytest.raises(ValueError, match="epoch: the task has no 'rest'; choose of"):
         material.epoch("rest")
     with pytest.raises(ValueError, match="condition: the task has none called 'colour'"):
         material.condition("colour")

@@ -55,7 +55,7 @@ def dpca(
         each factor's levels are the coordinate ``<factor>_level`` (condition).
 
     Raises:
-        ValueError: as the array functions, if every element is refused; without factors or for one named "time".
+        ValueError: as the array functions, if every element is refused; for no factors, or one named "time".
 
     Example:
         >>> side = xr.DataArray([0, 0, 1, 1], dims="trial")

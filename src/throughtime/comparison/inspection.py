@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 DRAWS = 8
 NUM_PROBES = 2  # of the Hessian's trace, which is not used
-TOLERANCE = 1e-4
+TOLERANCE, NUM_VECTORS = 1e-2, 20  # of its extreme eigenvalues, whose spread over seeds is larger
+CURVATURE_TRIALS = 16
 
 
 class Inspection:
@@ -102,7 +103,10 @@ class Inspection:
 
     @cached_property
     def _sharp(self) -> Any:
-        return sharpness.prepare(self.probe.loss, seed=0, num_probes=NUM_PROBES, tolerance=TOLERANCE)
+        return sharpness.prepare(
+            self.probe.loss_of(CURVATURE_TRIALS), seed=0, num_probes=NUM_PROBES, tolerance=TOLERANCE,
+            num_vectors=NUM_VECTORS,
+        )  # fmt: skip
 
     def _curvature(self, params: dict[str, Any]) -> dict[str, float]:
         largest, smallest = self._sharp(params).eigenvalue

@@ -3,13 +3,14 @@
 Everything is measured without noise on one batch of held-out trials, the same for all circuits.
 
 Over (rule, seed, checkpoint): ``checkpoint_update``; ``held_out_loss`` and ``fraction_correct``;
-``alignment``, the cosine of the rule's gradient with the exact one; how far the circuit is from the one that
-BPTT ended with for the same seed, ``representation_distance`` (1 − debiased linear CKA), ``shape_distance``,
-``dynamics_distance`` (DSA; both rad) and ``spectrum_distance``; ``participation_ratio``; ``sharpness`` and
-``most_negative_curvature``, the extreme eigenvalues of the loss's Hessian; ``representation_alignment`` and
-``tangent_alignment`` with the circuit before training, 1 for lazy learning; ``weight_change``, ‖ΔW‖/‖W₀‖, and
-``effective_rank`` and ``stable_rank`` of the recurrent ΔW. Over (rule, seed): ``trials_to_criterion``, −1 if
-never. What is not defined for a circuit is NaN, and an attribute ``refused_…`` tells why.
+``alignment``, the cosine of the rule's gradient with the exact one; how far the circuit is from the one
+that BPTT ended with for the same seed, ``representation_distance`` (1 − debiased linear CKA),
+``shape_distance``, ``dynamics_distance`` (DSA; both rad) and ``spectrum_distance``;
+``participation_ratio``; ``sharpness`` and ``most_negative_curvature``, the extreme eigenvalues of the
+Hessian of the loss of 16 trials, to a hundredth; ``representation_alignment`` and ``tangent_alignment``
+with the circuit before training, 1 for lazy learning; ``weight_change``, ‖ΔW‖/‖W₀‖, and ``effective_rank``
+and ``stable_rank`` of the recurrent ΔW. Over (rule, seed): ``trials_to_criterion``, −1 if never. What is
+not defined for a circuit is NaN, and an attribute ``refused_…`` tells why.
 
 The four distances are to be read beside those of circuits that differ from BPTT's by chance, or hardly
 learned (:mod:`throughtime.comparison.nulls`): over (condition, seed) ``null_representation_distance`` and so

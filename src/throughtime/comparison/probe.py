@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import Any, NamedTuple
 
@@ -81,9 +81,10 @@ class Probe:
         rates, outputs, loss, correct = map(np.asarray, found)
         return Activity(rates, outputs, float(loss), float(correct.mean()))
 
-    def loss(self, params: Any) -> Any:
-        """Loss of the batch, penalties included, for JAX to differentiate."""
-        return batch_loss(self.circuit, self.objective, params, self.trials)
+    def loss_of(self, count: int) -> Callable[[Any], Any]:
+        """Loss of the first trials, penalties included: a function of parameters, for JAX to derive."""
+        trials = jax.tree.map(lambda leaf: leaf[:count], self.trials)
+        return lambda params: batch_loss(self.circuit, self.objective, params, trials)
 
     @property
     def num_tangent_trials(self) -> int:

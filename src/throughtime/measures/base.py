@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from throughtime.measures.material import Material
 
 ABSENT = -1
+COMPUTED, DIVERGED, REFUSED = 0, 1, 2
+NONE_LEFT = "run: every seed of it diverged; analyse a checkpoint before that, or train with a smaller step."
+SEED = {"units": "1", "long_name": "seed"}
 
 
 class Measure(abc.ABC):
@@ -58,35 +61,79 @@ class BySeed(Measure):
         found: dict[int, xr.Dataset] = {}
         status, refusals = [], []
         for seed in material.seeds:
-            status.append(1)
+            status.append(DIVERGED)
             if not material.usable[seed]:
                 continue
             try:
                 found[seed] = self.of_seed(material, seed)
-                status[-1] = 0
+                status[-1] = COMPUTED
             except ValueError as refusal:
                 refusals.append(refusal)
-                status[-1] = 2
+                status[-1] = REFUSED
         if not found:
-            raise refusals[0] if refusals else ValueError("every seed of the run diverged.")
+            raise refusals[0] if refusals else ValueError(NONE_LEFT)
         stacked = stack_seeds(found, material.seeds)
-        stacked["seed_status"] = (
-            "seed",
-            np.asarray(status, np.int8),
-            {
-                "units": "1",
-                "long_name": "whether the seed could be analysed",
-                "flag_values": [0, 1, 2],
-                "flag_meanings": "computed diverged refused",
-            },
-        )
+        stacked["seed_status"] = status_of(status)
         if refusals:
             stacked.attrs["refusal"] = str(refusals[0])
-        return stacked
+        epoch = self.epoch_used(material)
+        return stacked if epoch is None else stacked.assign_attrs(epoch=epoch)
 
     @abc.abstractmethod
     def of_seed(self, material: Material, seed: int) -> xr.Dataset:
         """The dataset of one seed."""
+
+    def epoch_used(self, material: Material) -> str | None:
+        """Name of the epoch that is looked at, where the measure has such an option."""
+        return material.epoch(self.epoch)[0] if hasattr(self, "epoch") else None
+
+
+@dataclass(frozen=True)
+class Together(Measure):
+    """A measure of all seeds at once, for instance by levels that they share; missing seeds as above."""
+
+    def __call__(self, material: Material) -> xr.Dataset:
+        """All seeds, those that diverged missing."""
+        left = [seed for seed in material.seeds if material.usable[seed]]
+        if not left:
+            raise ValueError(NONE_LEFT)
+        found = self.of_seeds(material, left)
+        told = found.assign_coords(seed=left).reindex(seed=material.seeds, fill_value=fills(found))
+        told["seed"].attrs = dict(SEED)
+        absent_codes(told)
+        status = [COMPUTED if seed in left else DIVERGED for seed in material.seeds]
+        told["seed_status"] = status_of(status)
+        return told
+
+    @abc.abstractmethod
+    def of_seeds(self, material: Material, seeds: list[int]) -> xr.Dataset:
+        """The dataset (seed, …) of seeds whose weights can be analysed."""
+
+
+def status_of(codes: list[int]) -> xr.DataArray:
+    """``seed_status`` (seed,)."""
+    attrs = {
+        "units": "1",
+        "long_name": "whether the seed could be analysed",
+        "flag_values": [COMPUTED, DIVERGED, REFUSED],
+        "flag_meanings": "computed diverged refused",
+    }
+    return xr.DataArray(np.asarray(codes, np.int8), dims="seed", attrs=attrs)
+
+
+def fills(dataset: xr.Dataset) -> dict[Any, Any]:
+    """What stands for a missing value of each variable and coordinate: −1 in integers, else NaN."""
+    names = [name for name in dataset.variables if name not in dataset.dims]
+    return {name: ABSENT if dataset[name].dtype.kind in "iu" else np.nan for name in names}
+
+
+def absent_codes(dataset: xr.Dataset) -> None:
+    """Declare −1 as ``absent`` in the categories in which it stands."""
+    for name, values in dataset.data_vars.items():
+        attrs = dataset[name].attrs
+        codes = np.atleast_1d(attrs.get("flag_values", [])).tolist()
+        if codes and ABSENT not in codes and bool((values == ABSENT).any()):
+            attrs |= {"flag_values": [ABSENT, *codes], "flag_meanings": f"absent {attrs['flag_meanings']}"}
 
 
 def stack_seeds(found: Mapping[int, xr.Dataset], seeds: Sequence[int]) -> xr.Dataset:
@@ -99,8 +146,8 @@ def stack_seeds(found: Mapping[int, xr.Dataset], seeds: Sequence[int]) -> xr.Dat
         [[1, -1], [-1, -1], [1, 1]]
     """
     first = next(iter(found.values()))
-    counts = {str(name) for name, values in first.data_vars.items() if values.dtype.kind in "iu"}
-    fill: dict[Any, Any] = {name: ABSENT if name in counts else np.nan for name in map(str, first.data_vars)}
+    fill = fills(first)
+    counts = [name for name in first.data_vars if fill[name] == ABSENT]
     signed = [
         one.assign({name: one[name].astype(np.int64).assign_attrs(one[name].attrs) for name in counts})
         for one in found.values()
@@ -110,12 +157,8 @@ def stack_seeds(found: Mapping[int, xr.Dataset], seeds: Sequence[int]) -> xr.Dat
         data_vars="all", compat="equals",
     )  # fmt: skip
     stacked = stacked.assign_coords(seed=list(found)).reindex(seed=list(seeds), fill_value=fill)
-    stacked["seed"].attrs = {"units": "1", "long_name": "seed"}
-    for name in counts:
-        values, attrs = stacked[name], stacked[name].attrs
-        codes = np.atleast_1d(attrs.get("flag_values", [])).tolist()
-        if codes and ABSENT not in codes and bool((values == ABSENT).any()):
-            attrs |= {"flag_values": [ABSENT, *codes], "flag_meanings": f"absent {attrs['flag_meanings']}"}
+    stacked["seed"].attrs = dict(SEED)
+    absent_codes(stacked)
     for dim, coordinate in first.coords.items():
         if dim in stacked.coords and dim != "seed":
             stacked[dim].attrs = dict(coordinate.attrs)

@@ -9,27 +9,27 @@ import numpy as np
 import xarray as xr
 
 from throughtime import analysis
-from throughtime.measures.base import Measure
+from throughtime.measures.base import Together
 
 if TYPE_CHECKING:
     from throughtime.measures.material import Material
 
 
 @dataclass(frozen=True)
-class Behaviour(Measure):
+class Behaviour(Together):
     """The behavioural curve that the task declares as its signature, with the circuit's noise on.
 
     Catch trials take no part, and a trial in which the circuit gave no answer counts as the fit of the
     signature has it.
     """
 
-    def __call__(self, material: Material) -> xr.Dataset:
+    def of_seeds(self, material: Material, seeds: list[int]) -> xr.Dataset:
         """See the analysis that the signature names."""
         signature = material.run.task.signature
-        arguments = {name: material.condition(stored) for name, stored in signature.variables}
+        arguments = {name: material.condition(stored).sel(seed=seeds) for name, stored in signature.variables}
         use = xr.ones_like(next(iter(arguments.values())), dtype=bool)
         if "catch" in material.condition_names:
-            use = use & ~material.condition("catch").astype(bool)
+            use = use & ~material.condition("catch").sel(seed=seeds).astype(bool)
         given = {name for name, stored in signature.variables if stored in material.condition_names}
         for name in given:
             use = use & np.isfinite(arguments[name])

@@ -9,7 +9,10 @@ import numpy as np
 import xarray as xr
 
 from throughtime import analysis
+from throughtime.analysis._by_trial import per_trial
+from throughtime.analysis.arrays.geometry import NUM_FOLDS
 from throughtime.measures.base import BySeed
+from throughtime.results import labels
 
 if TYPE_CHECKING:
     from throughtime.measures.material import Material
@@ -22,7 +25,8 @@ class Decode(BySeed):
     """Accuracy of decoders of a condition, trained at one time of an epoch and tested at another.
 
     Attributes:
-        by: the condition; by default the first with 2 to 12 levels.
+        by: the condition; by default the first that varies, but catch trials. With more than 12 levels it
+            comes in 5 groups.
         epoch: the longest but the whole trial by default; its shortest duration is the window.
         num_times: times, evenly over the window.
         num_shuffles: of the labels, for the null.
@@ -35,12 +39,12 @@ class Decode(BySeed):
 
     def of_seed(self, material: Material, seed: int) -> xr.Dataset:
         """See :func:`throughtime.analysis.decode`."""
-        (name,) = material.discrete((self.by,) if self.by else (), most=1)
+        names = material.conditions((self.by,) if self.by else (), most=1)
+        material.sorted_trials(names, seed)
         rates = material.aligned(seed, self.epoch, num_times=self.num_times)
-        found = analysis.decode(
-            rates, material.condition(name).sel(seed=seed), num_shuffles=self.num_shuffles
-        )
-        return found.assign_attrs(by=name)
+        [label] = by_name(material, seed, names).values()
+        found = analysis.decode(rates, label, num_shuffles=self.num_shuffles)
+        return found.assign_attrs(by=names[0])
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,9 @@ class TDR(BySeed):
     """Axes of task variables in the space of units, by targeted dimensionality reduction.
 
     Attributes:
-        by: conditions, in the order in which their axes are made orthogonal; by default the first two with 2
-            to 12 levels.
+        by: conditions, in the order in which their axes are made orthogonal; by default the first two that
+            occur in all combinations, or the first. They are regressed on as they are, and averages are over
+            groups where one has more than 12 levels.
         epoch: the longest but the whole trial by default; its shortest duration is the window.
         num_times: times, evenly over the window.
     """
@@ -60,9 +65,11 @@ class TDR(BySeed):
 
     def of_seed(self, material: Material, seed: int) -> xr.Dataset:
         """See :func:`throughtime.analysis.tdr`."""
-        names = material.discrete(self.by)
+        names = material.one_or_two(self.by)
+        code = material.sorted_trials(names, seed)
         rates = material.aligned(seed, self.epoch, num_times=self.num_times)
-        return analysis.tdr(rates, {name: material.condition(name).sel(seed=seed) for name in names})
+        variables = {name: material.condition(name).sel(seed=seed) for name in names}
+        return analysis.tdr(rates, variables, condition=code).assign_attrs(by=" ".join(names))
 
 
 @dataclass(frozen=True)
@@ -70,7 +77,8 @@ class DPCA(BySeed):
     """Components of activity demixed by conditions and time.
 
     Attributes:
-        by: conditions, all combinations of which occur; by default the first with 2 to 12 levels.
+        by: conditions, all combinations of which occur; by default the first that varies, but catch trials.
+            With more than 12 levels it comes in 5 groups.
         epoch: the longest but the whole trial by default; its shortest duration is the window.
         num_times: times, evenly over the window.
     """
@@ -81,9 +89,16 @@ class DPCA(BySeed):
 
     def of_seed(self, material: Material, seed: int) -> xr.Dataset:
         """See :func:`throughtime.analysis.dpca`."""
-        names = material.discrete(self.by, most=1)
+        names = material.conditions(self.by, most=1)
+        material.sorted_trials(names, seed)
         rates = material.aligned(seed, self.epoch, num_times=self.num_times)
-        return analysis.dpca(rates, {name: material.condition(name).sel(seed=seed) for name in names})
+        found = analysis.dpca(rates, by_name(material, seed, names))
+        return found.assign_attrs(by=" ".join(names))
+
+
+def by_name(material: Material, seed: int, names: tuple[str, ...]) -> dict[str, xr.DataArray]:
+    """Conditions (trial,) of one seed, in groups where they have many levels."""
+    return {name: material.grouped(name).sel(seed=seed, drop=True) for name in names}
 
 
 @dataclass(frozen=True)
@@ -107,81 +122,102 @@ class Sequentiality(BySeed):
 
 
 @dataclass(frozen=True)
-class ScalingIndex(BySeed):
-    """Whether trajectories over an interval are one shape stretched in time, by the duration of the interval.
+class Selectivity(BySeed):
+    """Which units tell two conditions, one by one or mixed, by the rates at the end of an epoch.
+
+    Of each combination of the conditions the same number of trials is drawn.
 
     Attributes:
-        duration: condition or score, ms, such as ``produced_interval``, which it is by default.
-        epoch: where the interval begins; by default the epoch that ends the timing of the task.
-        num_groups: groups of equal size by duration.
+        by: the two conditions; by default the first that occur in all combinations. With more than 12 levels
+            they come in 5 groups.
+        epoch: the longest but the whole trial by default.
+        alpha: see the analysis.
     """
 
-    duration: str = "produced_interval"
-    epoch: str = "set"
-    num_groups: int = 5
+    by: tuple[str, ...] = ()
+    epoch: str | None = None
+    alpha: float = 0.01
 
     def of_seed(self, material: Material, seed: int) -> xr.Dataset:
-        """See :func:`throughtime.analysis.scaling_index`."""
-        rates, onset, duration, group, _ = intervals(material, seed, self)
-        return analysis.scaling_index(rates, onset, duration, condition=group)
+        """See :func:`throughtime.analysis.selectivity`."""
+        names = material.crossed(self.by)
+        rates, factors, _ = balanced(material, seed, names, self.epoch, fewest=2)
+        return analysis.selectivity(rates, factors, alpha=self.alpha).assign_attrs(by=" ".join(names))
 
 
 @dataclass(frozen=True)
-class Kinematics(BySeed):
-    """Relative speed and distance of trajectories over intervals of different duration.
+class Geometry(BySeed):
+    """Shattering, cross-condition generalisation and parallelism of the rates at the end of an epoch.
+
+    Of each combination of the conditions the same number of trials is drawn; the combinations are the
+    conditions of the analysis.
 
     Attributes:
-        duration, epoch, num_groups: as for :class:`ScalingIndex`.
+        by: conditions with two levels each; by default the first two that occur in all combinations.
+        epoch: the longest but the whole trial by default.
+        num_shuffles: for the nulls; 0 for none.
     """
 
-    duration: str = "produced_interval"
-    epoch: str = "set"
-    num_groups: int = 5
+    by: tuple[str, ...] = ()
+    epoch: str | None = None
+    num_shuffles: int = 10
 
     def of_seed(self, material: Material, seed: int) -> xr.Dataset:
-        """See :func:`throughtime.analysis.kinematics`."""
-        rates, onset, duration, group, centre = intervals(material, seed, self)
-        lag = np.arange(0.0, float(duration.max()), float(material.run.task.dt))
-        course = analysis.align(
-            rates, onset, lag, condition=group, num_conditions=self.num_groups, until=onset + duration
-        )
-        found = analysis.kinematics(course)
-        words = {"units": "ms", "long_name": "duration"}
-        return found.assign(group_duration=("condition", centre.values, words))
+        """See :func:`throughtime.analysis.geometry`."""
+        names = material.crossed(self.by, most_levels=2)
+        rates, variables, code = balanced(material, seed, names, self.epoch, fewest=NUM_FOLDS)
+        found = analysis.geometry(rates, variables, condition=code, num_shuffles=self.num_shuffles)
+        return found.assign_attrs(by=" ".join(names))
 
 
-def intervals(
-    material: Material, seed: int, wish: ScalingIndex | Kinematics
-) -> tuple[xr.DataArray, xr.DataArray, xr.DataArray, xr.DataArray, xr.DataArray]:
-    """Rates of one seed, and by trial where the interval begins, how long it is, and its group and mean."""
-    duration = material.condition(wish.duration).sel(seed=seed)
-    onset = material.epoch(wish.epoch)[1].sel(seed=seed)
-    group, centre = analysis.levels(duration, num_bins=wish.num_groups)
-    rates = material.trials["rates"].sel(seed=seed).astype(float)
-    return rates, onset, duration, group.where(np.isfinite(duration), -1), centre
+def balanced(
+    material: Material, seed: int, names: tuple[str, ...], epoch: str | None, *, fewest: int
+) -> tuple[xr.DataArray, dict[str, xr.DataArray], xr.DataArray]:
+    """Rates (trial, unit) at the end of an epoch in as many trials of each combination of conditions.
+
+    Returns:
+        the rates; the conditions by name; and the number of the combination, (trial,) each.
+
+    Raises:
+        ValueError: where a combination has fewer than ``fewest`` trials.
+    """
+    code = material.sorted_trials(names, seed, fewest=fewest)
+    rates = per_trial(material.at_end(epoch, noise=True).sel(seed=seed, drop=True)).astype(float)
+    place = ("trial", np.arange(rates.sizes["trial"]))
+    drawn = analysis.equal_trials(rates.assign_coords(trial=place), code, random_seed=0)["trial"].values
+    chosen = {name: values.isel(trial=drawn) for name, values in by_name(material, seed, names).items()}
+    return rates.isel(trial=drawn), chosen, code.isel(trial=drawn)
 
 
 @dataclass(frozen=True)
 class TaskVariance(BySeed):
-    """Variance of units in each task of a mixture, their clusters, and contrasts between tasks.
+    """Variance of units in each task of a mixture, clusters of units, and contrasts, without noise.
 
     Attributes:
         by: condition that names the tasks.
+        without: epoch that takes no part, where the task has it.
+        num_trials: trials of all tasks together, if the other measures have fewer.
     """
 
     by: str = "task"
+    without: str = "fixation"
+    num_trials: int = 320
 
     def of_seed(self, material: Material, seed: int) -> xr.Dataset:
         """See :func:`throughtime.analysis.task_variance`."""
+        material.condition(self.by)
+        material = material.with_trials(self.num_trials)
+        material.sorted_trials((self.by,), seed, fewest=FEWEST_CONDITIONS)
         which = material.condition(self.by).sel(seed=seed)
-        rates = material.rates_within().sel(seed=seed).astype(float)
-        names = _names(which)
-        each = {name: rates.isel(trial=np.flatnonzero(which.values == code)) for code, name in names.items()}
-        each = {name: one.rename(trial="condition") for name, one in each.items() if one.sizes["trial"] > 1}
-        if len(each) < FEWEST_CONDITIONS:
-            raise ValueError(f"by: {self.by!r} has {len(each)} tasks; task variance compares several.")
-        valid = {name: one.isel(unit=0, drop=True).notnull() for name, one in each.items()}
-        return analysis.task_variance({name: one.fillna(0.0) for name, one in each.items()}, valid=valid)
+        rates = material.rates_within()
+        if self.without in labels(material.trials["epoch"]):
+            rates = rates.where(~material.within(self.without))
+        rates = rates.sel(seed=seed).astype(float)
+        each = {
+            name: rates.isel(trial=np.flatnonzero(which.values == code)).rename(trial="condition")
+            for code, name in _names(which).items()
+        }
+        return analysis.task_variance(each)
 
 
 def _names(which: xr.DataArray) -> dict[int, str]:

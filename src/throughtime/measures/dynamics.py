@@ -9,6 +9,7 @@ import numpy as np
 import xarray as xr
 
 from throughtime import analysis
+from throughtime.analysis.arrays.memory_capacity import SAMPLES_PER_UNIT
 from throughtime.measures.base import BySeed
 
 if TYPE_CHECKING:
@@ -20,8 +21,10 @@ def visited(material: Material, seed: int, epoch: str | None) -> tuple[CircuitSt
     """Step of a seed's circuit, and the states (sample, state) of its noise-free trials within an epoch."""
     step = material.step(seed)
     states = step.vectors(material.quiet["states"].sel(seed=seed)).transpose("trial", "time", "state")
-    inside = material.within(epoch).sel(seed=seed).transpose("trial", "time")
-    return step, states.values[inside.values]
+    inside = material.within(epoch).sel(seed=seed).transpose("trial", "time").values
+    if not inside.any():
+        raise ValueError(f"epoch: {material.epoch(epoch)[0]!r} has no duration in any trial; choose another.")
+    return step, states.values[inside]
 
 
 @dataclass(frozen=True)
@@ -136,3 +139,46 @@ class AutocorrelationTimescale(BySeed):
         """See :func:`throughtime.analysis.autocorrelation_timescale`."""
         rates = material.aligned(seed, self.epoch)
         return analysis.autocorrelation_timescale(rates)
+
+
+@dataclass(frozen=True)
+class MemoryCapacity(BySeed):
+    """How much of white noise on one input the circuit holds, lag by lag; not of trials of the task.
+
+    The other inputs are 0, and the circuit begins where it begins.
+
+    Attributes:
+        channel: name of the input; the first by default.
+        scale: standard deviation of the noise, one number a step; what a circuit holds depends on it.
+        max_lag: steps; twice the number of units by default.
+        burn_in: steps left out at the start.
+        num_steps: steps after them; by default as few as the analysis takes, 50 a unit and 4 a lag.
+    """
+
+    channel: str | None = None
+    scale: float = 0.1
+    max_lag: int | None = None
+    burn_in: int = 100
+    num_steps: int | None = None
+
+    def of_seed(self, material: Material, seed: int) -> xr.Dataset:
+        """See :func:`throughtime.analysis.memory_capacity`."""
+        names = tuple(material.run.task.input_names)
+        if self.channel is not None and self.channel not in names:
+            raise ValueError(f"channel: no input {self.channel!r}; the task has {', '.join(names)}.")
+        name = names[0] if self.channel is None else self.channel
+        num_units = int(material.circuit.num_units)
+        lags = 2 * num_units if self.max_lag is None else self.max_lag
+        steps = max(SAMPLES_PER_UNIT * num_units, 4 * lags) if self.num_steps is None else self.num_steps
+        noise = self.scale * np.random.default_rng(0).standard_normal(steps + self.burn_in)
+        inputs = xr.DataArray(np.zeros((noise.size, len(names))), dims=("time", "input"))
+        inputs[:, names.index(name)] = noise
+        run = analysis.circuit_simulator(material.circuit, material.params(seed), inputs, lambda outputs: 0.0)
+        step = material.step(seed)
+        return analysis.memory_capacity(
+            xr.DataArray(noise, dims="time"),
+            xr.DataArray(step.rates(run()[0]), dims=("time", "unit")),
+            dt=step.dt,
+            max_lag=lags,
+            burn_in=self.burn_in,
+        ).assign_attrs(channel=name, scale=self.scale)

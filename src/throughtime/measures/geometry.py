@@ -37,6 +37,10 @@ class Dimensionality(BySeed):
             rates = material.rates_within(self.epoch).sel(seed=seed)
         return analysis.dimensionality(rates)
 
+    def epoch_used(self, material: Material) -> str | None:
+        """All of the trial by default, but at its end."""
+        return super().epoch_used(material) if self.epoch or self.at_end else None
+
 
 @dataclass(frozen=True)
 class PCA(BySeed):
@@ -57,3 +61,7 @@ class PCA(BySeed):
         rates = material.rates_within(self.epoch).sel(seed=seed)
         count = min(self.num_components, rates.sizes["unit"])
         return analysis.pca(rates, num_components=count, soft_normalization=self.soft_normalization)
+
+    def epoch_used(self, material: Material) -> str | None:
+        """All of the trial by default."""
+        return super().epoch_used(material) if self.epoch else None

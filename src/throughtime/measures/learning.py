@@ -12,7 +12,7 @@ import xarray as xr
 
 from throughtime import analysis
 from throughtime.circuits.readout import read_out
-from throughtime.measures.base import BySeed, Measure
+from throughtime.measures.base import BySeed, Together
 from throughtime.measures.loss import batch_loss, decision_steps, double
 from throughtime.trial import Trial
 
@@ -140,7 +140,7 @@ class KernelAlignment(BySeed):
 
 
 @dataclass(frozen=True)
-class WeightChange(Measure):
+class WeightChange(Together):
     """Size, ranks and directions of what training did to the recurrent weights, checkpoint by checkpoint.
 
     Attributes:
@@ -149,9 +149,9 @@ class WeightChange(Measure):
 
     num_draws: int = 200
 
-    def __call__(self, material: Material) -> xr.Dataset:
+    def of_seeds(self, material: Material, seeds: list[int]) -> xr.Dataset:
         """See :func:`throughtime.analysis.weight_change`."""
-        group = material.run.tree["checkpoints"].to_dataset()
+        group = material.run.tree["checkpoints"].to_dataset().sel(seed=seeds)
         ends = group.sizes["checkpoint"]
         last = material.checkpoint % ends
         if last == 0:
@@ -160,8 +160,8 @@ class WeightChange(Measure):
         found = analysis.weight_change(
             weights,
             seed=0,
-            input_weights=_one_matrix(material.weights("input")),
-            readout=material.weights("readout").astype(float),
+            input_weights=_one_matrix(material.weights("input").sel(seed=seeds)),
+            readout=material.weights("readout").sel(seed=seeds).astype(float),
             num_draws=self.num_draws,
         )
         return found.assign_coords(
@@ -176,15 +176,15 @@ def _one_matrix(weights: xr.DataArray) -> xr.DataArray | None:
 
 
 @dataclass(frozen=True)
-class FlowField(Measure):
+class FlowField(Together):
     """Whether activity came to flow as the rule's feedback weights assign credit, or as the readout would.
 
     Needs a rule that holds feedback weights of its own, such as ``rflo`` with random feedback.
     """
 
-    def __call__(self, material: Material) -> xr.Dataset:
+    def of_seeds(self, material: Material, seeds: list[int]) -> xr.Dataset:
         """See :func:`throughtime.analysis.flow_field`."""
-        group = material.run.tree["checkpoints"].to_dataset()
+        group = material.run.tree["checkpoints"].to_dataset().sel(seed=seeds)
         if "rule_feedback" not in group:
             raise ValueError(
                 "rule: it holds no feedback weights, so the assumed decoder is the readout itself; use a "
@@ -192,8 +192,8 @@ class FlowField(Measure):
             )
         assumed = group["rule_feedback"].isel(checkpoint=material.checkpoint, drop=True)
         return analysis.flow_field(
-            material.at(0).quiet,
-            material.quiet,
+            material.at(0).quiet.sel(seed=seeds),
+            material.quiet.sel(seed=seeds),
             assumed=assumed.transpose("seed", "output", "unit").astype(float),
-            true=material.weights("readout").astype(float),
+            true=material.weights("readout").sel(seed=seeds).astype(float),
         )

@@ -13,6 +13,7 @@ import xarray as xr
 from throughtime import api, keys
 from throughtime.analysis._align import align
 from throughtime.analysis._circuit_step import CircuitStep, circuit_step
+from throughtime.measures.conditions import Conditions
 from throughtime.measures.loss import double
 from throughtime.results import labels
 from throughtime.results.flags import flag_attributes
@@ -23,10 +24,9 @@ if TYPE_CHECKING:
     from throughtime.results import Run
 
 PURPOSE = "analysis"
-MAX_LEVELS = 12
 
 
-class Material:
+class Material(Conditions):
     """A run at one checkpoint, and trials of the stream ``analysis``, which training never sees.
 
     Args:
@@ -42,6 +42,7 @@ class Material:
     def __init__(self, run: Run, *, checkpoint: int = -1, num_trials: int = 64) -> None:
         self.run, self.checkpoint, self.num_trials = run, checkpoint, num_trials
         self.seeds = run.seeds
+        self._others: dict[tuple[int, int], Material] = {}
 
     @functools.cached_property
     def circuit(self) -> Any:
@@ -61,8 +62,20 @@ class Material:
         return [np.ravel(value).astype(float) for value in self.params(seed).values()]
 
     def at(self, checkpoint: int) -> Material:
-        """The same trials through the weights of another checkpoint."""
-        return Material(self.run, checkpoint=checkpoint, num_trials=self.num_trials)
+        """The same trials through the weights of another checkpoint; run once for all measures."""
+        return self._others.setdefault(
+            (checkpoint, self.num_trials),
+            Material(self.run, checkpoint=checkpoint, num_trials=self.num_trials),
+        )
+
+    def with_trials(self, num_trials: int) -> Material:
+        """The same circuits in at least so many trials."""
+        if num_trials <= self.num_trials:
+            return self
+        return self._others.setdefault(
+            (self.checkpoint, num_trials),
+            Material(self.run, checkpoint=self.checkpoint, num_trials=num_trials),
+        )
 
     @functools.cached_property
     def trials(self) -> xr.Dataset:
@@ -142,51 +155,6 @@ class Material:
         recorded = (self.trials if noise else self.quiet)[of]
         return recorded.isel(time=last.clip(0)).drop_vars("time").where(last >= 0)
 
-    def condition(self, name: str) -> xr.DataArray:
-        """A condition or score (seed, trial).
-
-        Raises:
-            ValueError: if there is none of this name.
-        """
-        for stored in (f"{name}_condition", name):
-            if stored in self.trials and self.trials[stored].dims == ("seed", "trial"):
-                return self.trials[stored]
-        known = ", ".join(self.condition_names)
-        raise ValueError(f"condition: the task has none called {name!r}; it has {known}.")
-
-    @property
-    def condition_names(self) -> tuple[str, ...]:
-        """Conditions of the task."""
-        return tuple(self.run.task.condition_names)
-
-    def discrete(self, wanted: tuple[str, ...] = (), *, most: int = 2) -> tuple[str, ...]:
-        """Conditions that group the trials: those asked for, or the first with 2 to 12 levels.
-
-        Catch trials and the task's own ``condition_labels`` order them: what the task shows trials by first.
-
-        Raises:
-            ValueError: where the task has none.
-        """
-        if wanted:
-            return tuple(str(self.condition(name).name).removesuffix("_condition") for name in wanted)
-        first = tuple(getattr(self.run.task, "shown_by", ()) or ())
-        names = dict.fromkeys((*first, *self.condition_names))
-        found = [
-            name
-            for name in names
-            if name != "catch" and name in self.condition_names and 2 <= self._levels(name) <= MAX_LEVELS
-        ]
-        if not found:
-            raise ValueError(
-                f"by: no condition of {type(self.run.task).__name__} has 2 to {MAX_LEVELS} levels; name one "
-                f"of {', '.join(self.condition_names)}, or analyse a task with fixed levels."
-            )
-        return tuple(found[:most])
-
-    def _levels(self, name: str) -> int:
-        values = self.condition(name).values
-        return int(np.unique(values[np.isfinite(values)]).size)
-
     def epoch(self, name: str | None = None) -> tuple[str, xr.DataArray, xr.DataArray]:
         """Name, onset and end (seed, trial) of an epoch; of the longest, the whole trial apart, by default.
 
@@ -203,7 +171,7 @@ class Material:
         elif name in names:
             index = names.index(name)
         else:
-            raise ValueError(f"epoch: the task has no {name!r}; it has {', '.join(names)}.")
+            raise ValueError(f"epoch: the task has no {name!r}; choose of {', '.join(names)}.")
         return names[index], onset.isel(epoch=index, drop=True), offset.isel(epoch=index, drop=True)
 
     def within(self, name: str | None = None) -> xr.DataArray:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from throughtime.measures import behaviour, coding, dynamics, geometry, learning, similarity
+from throughtime.measures import (
+    behaviour,
+    coding,
+    dynamics,
+    geometry,
+    interference,
+    intervals,
+    learning,
+    similarity,
+)
 from throughtime.measures.base import Measure
 from throughtime.registry import unknown
 
@@ -15,8 +24,8 @@ MEASURES: dict[str, type[Measure]] = {
         behaviour.Behaviour,
         coding.Decode,
         coding.DPCA,
-        coding.Kinematics,
-        coding.ScalingIndex,
+        coding.Geometry,
+        coding.Selectivity,
         coding.Sequentiality,
         coding.TaskVariance,
         coding.TDR,
@@ -24,8 +33,13 @@ MEASURES: dict[str, type[Measure]] = {
         dynamics.FixedPoints,
         dynamics.JacobianSpectrum,
         dynamics.LyapunovSpectrum,
+        dynamics.MemoryCapacity,
         geometry.Dimensionality,
         geometry.PCA,
+        interference.LowrankView,
+        interference.Perturb,
+        intervals.Kinematics,
+        intervals.ScalingIndex,
         learning.FlowField,
         learning.GradientNorms,
         learning.KernelAlignment,
@@ -33,6 +47,7 @@ MEASURES: dict[str, type[Measure]] = {
         learning.WeightChange,
         similarity.CKA,
         similarity.DSA,
+        similarity.RSA,
         similarity.ShapeDistance,
     )
 }

@@ -62,6 +62,41 @@ class ShapeDistance(BySeed):
 
 
 @dataclass(frozen=True)
+class RSA(BySeed):
+    """Whether conditions are alike where they were alike in another checkpoint.
+
+    Means of noise-free rates at the end of an epoch, over the trials of each combination of conditions.
+
+    Attributes:
+        reference: the other checkpoint; that before training by default.
+        by: conditions, with at least 4 combinations; by default the first two that occur in all combinations,
+            or the first. With more than 12 levels they come in 5 groups.
+        epoch: the longest but the whole trial by default.
+        metric: see the analysis; ``euclidean`` where there are very few units.
+        num_permutations: see the analysis.
+    """
+
+    reference: int = 0
+    by: tuple[str, ...] = ()
+    epoch: str | None = None
+    metric: str = "correlation"
+    num_permutations: int = 1000
+
+    def of_seed(self, material: Material, seed: int) -> xr.Dataset:
+        """See :func:`throughtime.analysis.rsa`."""
+        names = material.one_or_two(self.by)
+        code = material.sorted_trials(names, seed).values
+        means = []
+        for one in (material, material.at(self.reference)):
+            rates = one.at_end(self.epoch).sel(seed=seed).astype(float).transpose("trial", "unit").values
+            there = np.isfinite(rates).all(1)
+            table = [rates[there & (code == number)].mean(0) for number in range(int(code.max()) + 1)]
+            means.append(xr.DataArray(np.stack(table), dims=("condition", "unit")))
+        found = analysis.rsa(*means, seed=0, metric=self.metric, num_permutations=self.num_permutations)
+        return found.assign_attrs(by=" ".join(names))
+
+
+@dataclass(frozen=True)
 class DSA(BySeed):
     """Dissimilarity of the linear dynamics from that of another checkpoint.
 

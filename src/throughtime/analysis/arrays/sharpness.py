@@ -49,6 +49,7 @@ def sharpness(
     num_probes: int = 100,
     tolerance: float = 1e-8,
     max_iterations: int = 200,
+    num_vectors: int = NUM_VECTORS,
 ) -> Sharpness:
     """Extreme eigenvalues and trace of the Hessian H of a loss, at all its parameters as one vector θ.
 
@@ -66,8 +67,9 @@ def sharpness(
         learning_rate: η.
         num_probes: of the trace, at least 2.
         tolerance: of the residuals, relative to the eigenvalue largest in size.
-        max_iterations: restarts of Lanczos iterations, each of up to 63 products. Eigenvalues that crowd
-            together at one end need many.
+        max_iterations: restarts of Lanczos iterations, each of up to ``num_vectors`` products. Eigenvalues
+            that crowd together at one end need many.
+        num_vectors: kept between restarts; fewer make a rough answer cheaper, and a sharp one dearer.
 
     Raises:
         ValueError: for non-finite or no parameters, a loss that is not one finite float64 number, a learning
@@ -86,6 +88,7 @@ def sharpness(
     return prepare(
         loss, seed=seed, learning_rate=learning_rate, num_probes=num_probes, tolerance=tolerance,
         max_iterations=max_iterations,
+        num_vectors=num_vectors,
     )(params)  # fmt: skip
 
 
@@ -97,6 +100,7 @@ def prepare(
     num_probes: int = 100,
     tolerance: float = 1e-8,
     max_iterations: int = 200,
+    num_vectors: int = NUM_VECTORS,
 ) -> Callable[[Any], Sharpness]:
     """:func:`sharpness` of many parameters of one structure: a function of these, compiled once."""
     if learning_rate is not None and not (math.isfinite(learning_rate) and learning_rate > 0):
@@ -118,7 +122,7 @@ def prepare(
             else:
                 found = _iterate(
                     lambda v: np.asarray(product(double, jnp.asarray(v))), size, seed, num_probes, tolerance,
-                    max_iterations,
+                    max_iterations, num_vectors,
                 )  # fmt: skip
         eigenvalue, residual, trace, error = found
         converged = bool(np.isfinite(eigenvalue).all())
@@ -175,6 +179,7 @@ def _iterate(
     num_probes: int,
     tolerance: float,
     max_iterations: int,
+    num_vectors: int,
 ) -> tuple[np.ndarray, np.ndarray, float, float]:
     """The same from products with vectors."""
     from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
@@ -196,7 +201,7 @@ def _iterate(
         )
         if "rng" in inspect.signature(eigsh).parameters:  # of SciPy 1.17; used where vectors run out
             options["rng"] = rng
-        return eigsh(operator, v0=start, ncv=min(size, NUM_VECTORS), maxiter=max_iterations, **options)
+        return eigsh(operator, v0=start, ncv=min(size, num_vectors), maxiter=max_iterations, **options)
 
     # An eigenvalue counts as converged when its residual is small beside itself, which one near 0 hardly ever
     # is; shifted by twice the largest, both are measured by that.

@@ -250,8 +250,8 @@ def comparison(
     """How well circuits predict a recording, and how well others do who know less, or as much.
 
     ``inputs``: the averages of what circuits saw. ``untrained``: circuits before the first update. ``time``:
-    nothing but the time within the trial, so what all conditions share. ``another_recording``: units of another
-    recording, all that were held in each of its trials.
+    nothing but the time within the trial, so what all conditions share. ``another_recording``: units of
+    another recording, all that were held in each of its trials.
 
     Returns:
         What :func:`throughtime.analysis.compare_recordings` returns of the population, (epoch, seed,

@@ -70,8 +70,8 @@ class Form:
 
 FULL = Form("full")
 QUICK = Form(
-    "quick", recordings=(0, 1), num_trials=150, circuits=(0,), settings={"num_updates": 100}, num_observed=600,
-    num_splits=20, num_resamples=100, num_shuffles=5,
+    "quick", recordings=(0, 1), num_trials=150, circuits=(0,), settings={"num_updates": 100},
+    num_observed=600, num_splits=20, num_resamples=100, num_shuffles=5,
 )  # fmt: skip
 FORMS = {form.name: form for form in (FULL, QUICK)}
 

@@ -91,7 +91,9 @@ def scaling_index(
             f"at least {MIN_CONDITIONS}."
         )
     each = warp(activity, time, onset, duration, num_phases=num_phases)
-    checks.finite("activity", each, "an interval runs past the recording or holds NaN; drop such trials, or units")
+    checks.finite(
+        "activity", each, "an interval runs past the recording or holds NaN; drop such trials, or units"
+    )
     warped = group_means(each, index, groups.size)
     lag = (np.arange(num_phases) + 0.5) / num_phases * duration.min()
     unwarped = group_means(align(activity, time, onset, lag), index, groups.size)

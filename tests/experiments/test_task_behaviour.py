@@ -154,6 +154,12 @@ def test_one_dimension_is_enough_to_decide(tree, name, least):
     assert (tree[name].to_dataset()["measure"] > least).all()
 
 
+def test_two_dimensions_can_compare_over_a_delay(tree):
+    """Two circuits of three learn it with recurrent weights of rank 2, without an error."""
+    measure = tree["parametric-working-memory-rank-2"].to_dataset()["measure"].values
+    assert (measure > 0.95).sum() == 2
+
+
 def test_the_first_and_the_last_item_are_remembered_best(tree):
     found = fitted(tree, "sequence-memory", "serial_position")
     assert (found["primacy"] > 0).all()
@@ -170,6 +176,28 @@ def test_beats_go_on_at_the_tempo_they_had(tree):
 def test_patterns_scale_with_speed(tree):
     found = fitted(tree, "temporal-pattern", "temporal_scaling")
     assert (abs(found["slope"] - 1) < 0.05).all()
+
+
+def test_between_trained_speeds_a_pattern_keeps_to_one_of_them(tree):
+    """At speeds 0.7 and 1.4 the pattern is that of the slower neighbour trained, 0.5 and 1: no interpolation."""
+    data = tree["temporal-pattern-between"].to_dataset()
+    found = tt.analysis.temporal_scaling(
+        **{str(name): array for name, array in data.items() if array.dims == ("seed", "trial")}
+    )
+    np.testing.assert_allclose(found["speed"][0], [0.5, 0.7, 1.0, 1.4, 2.0], atol=1e-6)
+    np.testing.assert_allclose(found["mean_scale"], np.tile([2.0, 2.0, 1.0, 1.0, 0.5], (3, 1)), atol=0.06)
+
+
+def test_a_second_sample_does_not_bring_the_slope_nearer_one(tree):
+    """As it would for an observer that combines noisy measurements; it is not what these circuits do."""
+    slope = []
+    for name in ("one-two-go-noisy", "one-two-three-go-noisy"):
+        data = tree[name].to_dataset()
+        slope.append(
+            tt.analysis.timing(data["interval"], data["produced"], where=np.isfinite(data["interval"]))["slope"]
+        )
+    assert abs(float(slope[1].median() - slope[0].median())) < 0.1
+    assert (slope[1] < 0.8).all()
 
 
 def test_a_perturbation_of_ten_milliseconds_does_not_stop_a_timed_response(tree):

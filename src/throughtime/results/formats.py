@@ -11,7 +11,7 @@ import xarray as xr
 
 from throughtime.results.content import local_datasets
 
-COMPRESS_BYTES = 1 << 16
+COMPRESS_BYTES = 1 << 13
 ONE_CHUNK_BYTES = 1 << 24
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 

@@ -65,7 +65,8 @@ def draw(source: Any = RECORDS) -> Figure:
             group.attrs["places"] = group["condition"].values
             _panel(behaviour(group, own[name]), ax)
             ax.yaxis.label.set_fontsize(6.0)
-            ax.set_title(name, fontsize=6.0, fontweight="bold", loc="left")
+            size = 6.0 if len(name) < 24 else 5.2
+            ax.set_title(name, fontsize=size, fontweight="bold", loc="left")
     return page
 
 

@@ -86,6 +86,49 @@ def test_recovery_of_what_grows_stays_or_is_gone():
     assert recovery_time_constant(np.maximum(0.5**steps, 0.002), 10.0) == pytest.approx(10 / np.log(2))
 
 
+def test_trials_that_ended_take_no_part():
+    """States stand still after the end of a trial; what a pulse left of them there is no recovery."""
+    valid = np.arange(STEPS) < np.array([40, 15, 25])[:, None]
+    channels = np.concatenate([INPUTS, valid[..., None]], -1)
+
+    def step(s, u, w):
+        return jnp.where(u[-1] > 0, linear(s, u[:-1], w), s)
+
+    run = simulator(step, START, channels, last, weights=WEIGHTS)
+    direction, options = RNG.standard_normal((1, SIZE)), OPTIONS | {"size": 0.3, "time": 22.0}
+    alone = pulses(RUN, direction, **options)
+    found = pulses(run, direction, valid=valid, **options)
+    np.testing.assert_allclose(found.deviation, alone.deviation, atol=1e-13)
+    np.testing.assert_allclose(found.recovery, alone.recovery, rtol=1e-9)
+    np.testing.assert_allclose(found.null_deviation.upper, alone.null_deviation.upper, atol=1e-13)
+    still = pulses(run, direction, **options)
+    assert still.recovery[0] > 2 * alone.recovery[0]
+    cut = np.where(np.arange(STEPS) < 30, valid, False)
+    short = pulses(run, direction, valid=cut, **options)
+    np.testing.assert_allclose(short.deviation[:, :30], alone.deviation[:, :30], atol=1e-13)
+    assert np.isnan(short.deviation[:, 30:]).all()
+    assert np.isfinite(short.recovery).all()
+    assert np.isfinite(short.null_deviation.value[:30]).all()
+    sets = np.eye(SIZE, dtype=bool)[:1]
+    wanted = (run(silenced=sets[0])[0] - run()[0])[:, :, 1:]
+    squares = np.where(valid, (wanted**2).sum(-1), 0).sum(0) / valid.sum(0)
+    lesioned = lesions(run, sets, seed=0, num_random=3, valid=valid)
+    np.testing.assert_allclose(lesioned.deviation[0], np.sqrt(squares))
+    drawn = resampled_weights(run, WEIGHTS, seed=0, num_random=3, valid=cut)
+    assert np.isfinite(drawn.deviation.value).tolist() == (np.arange(STEPS) < 30).tolist()
+    mapped = analysis.perturb(
+        run, **OPTIONS, size=0.3, time=22.0, directions=xr.DataArray(direction, dims=("direction", "state")),
+        valid=xr.DataArray(cut.T, dims=("time", "trial")),
+    )  # fmt: skip
+    np.testing.assert_allclose(mapped["pulse_deviation"], short.deviation)
+    for bad, message in (
+        (valid[:2], r"valid: bool of shape \(2, 40\); expected booleans \(3, 40\)"),
+        (valid & (np.arange(STEPS) < 9), "time: no trial lasts until 22 ms"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            pulses(run, direction, valid=bad, **options)
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_random_directions_are_isotropic_and_of_the_same_size(seed):
     """In a linear circuit the mean square of their effects is the mean over all directions."""

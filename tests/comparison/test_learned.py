@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import throughtime as tt
+from throughtime import keys
 from throughtime.comparison.distances import distances
 from throughtime.comparison.inspection import Inspection
 from throughtime.comparison.learned import NULLS, learned
@@ -146,6 +147,75 @@ def test_what_is_not_defined_leaves_a_reason_and_the_rest(tree):
     assert np.isnan(data["alignment"]).all()
     assert np.isfinite(data["shape_distance"]).all()
     assert np.isnan(data["null_shape_distance"].sel(condition=[1, 2, 3])).all()
+
+
+def test_a_measure_that_fails_costs_neither_the_others_nor_the_trainings(tree, probe, monkeypatch):
+    def broken(self, *given):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(Inspection, "_curvature", broken)
+    run = tt.Run(tree["bptt"])
+    inspect = Inspection(probe)
+    start = probe.numbers(run.params(5, 0))
+    found = inspect(run, run.rule, 5, -1, start=start, end=probe.activity(start), key_seed=0)
+    assert inspect.refusals == {"curvature": "RuntimeError: out of memory"}
+    assert "sharpness" not in found
+    assert np.isfinite(found["alignment"])
+    refusals = {}
+    still = probe.activity({name: np.zeros_like(value) for name, value in start.items()})
+    assert np.isnan(distances(still, still, probe, refusals)["shape_distance"])
+    assert "zero variance" in refusals["distances"]
+
+    monkeypatch.setattr(Probe, "activity", broken)
+    options = {"controls": False, "seeds": 1, "num_updates": 1, "batch_size": 2, "test_trials": 0}
+    with pytest.warns(RuntimeWarning, match="out of memory"):
+        whole = tt.compare(TASK, CIRCUIT, ["readout-only"], **options)
+    assert whole.attrs["refused_learned"] == "RuntimeError: out of memory"
+    assert "learned" not in whole.children
+    assert tt.Run(whole["readout-only"]).params(0)
+    assert validate(whole) == []
+
+
+def test_nulls_take_the_schedule_of_the_reference():
+    rates = [1e-2, 1e-3]
+    tree = tt.compare(
+        TASK, CIRCUIT, ["bptt"], controls=False, seeds=1, num_updates=2, batch_size=2, test_trials=0,
+        learning_rate=rates,
+    )  # fmt: skip
+    wanted = tree["bptt/training/learning_rate"].values
+    for name in ("other-trials", "other-weights"):
+        np.testing.assert_array_equal(tree[f"nulls/{name}/training/learning_rate"].values, wanted)
+
+
+def test_draws_of_rules_share_no_key_with_training(tree, probe, monkeypatch):
+    met = []
+
+    def compared(*given, key, **options):
+        met.append(key)
+        raise ValueError("seen")
+
+    monkeypatch.setattr("throughtime.comparison.inspection.compare_gradients", compared)
+    run = tt.Run(tree["bptt"])
+    start = probe.numbers(run.params(5, 0))
+    Inspection(probe)(run, run.rule, 5, -1, start=start, end=None, key_seed=5)
+    roots = [keys.seed_key(5, role) for role in keys.SEEDS]
+    held = [jax.random.fold_in(root, code) for root in roots for code in keys.PURPOSES.values()]
+    for own in (met[0], *(jax.random.fold_in(met[0], fold) for fold in range(3))):
+        assert not any((jax.random.key_data(own) == jax.random.key_data(one)).all() for one in roots + held)
+
+
+def test_catch_trials_do_not_count_as_correct():
+    task = tt.tasks.make("cue-set-go", dt=50.0, catch=0.5)
+    probe = Probe(task, CIRCUIT, tt.objectives.SquaredError(), data_seed=0, num_trials=16)
+    silent = {name: jnp.zeros_like(value) for name, value in CIRCUIT.init(key=jax.random.key(0)).items()}
+    found = probe.activity(silent)
+    with jax.enable_x64(True):
+        correct = np.asarray(jax.vmap(task.score)(jnp.asarray(found.outputs), probe.trials)["correct"])
+    catch = np.asarray(probe.trials.conditions["catch"], bool)
+    assert catch.any()
+    assert correct[catch].all()
+    assert not correct[~catch].any()
+    assert found.fraction_correct == 0
 
 
 def test_a_circuit_that_diverged_is_nan(tree, probe):

@@ -56,6 +56,11 @@ def test_deviation_since_the_pulse_with_random_directions_behind(ax):
     written = [text.get_text() for text in ax.texts]
     assert {"slow", "fast", "random", "n = 2 seeds\n9 random directions"} <= set(written)
     ax.figure.canvas.draw()
+    ax.clear()
+    of_time = [name for name in measured if "time" in measured[name].dims]
+    plotting.perturb(measured.assign(measured[of_time].where(measured["time"] < 40)), ax)
+    assert ax.get_xlim() == (0, 25)
+    ax.figure.canvas.draw()
     with pytest.raises(ValueError, match="measured: 2 directions, 1 colours; select some directions"):
         plotting.perturb(measured, ax, colors=["k"])
     with pytest.raises(ValueError, match="measured: pulse_deviation has dims"):

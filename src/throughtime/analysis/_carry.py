@@ -17,6 +17,7 @@ def carried(dataset: xr.Dataset, *arrays: xr.DataArray) -> xr.Dataset:
     for array in arrays:
         for name, coordinate in array.coords.items():
             fits = all(dataset.sizes.get(dim) == size for dim, size in coordinate.sizes.items())
+            fits = fits and not (coordinate.ndim == 0 and name in dataset.dims)
             if fits and str(name) not in given and name not in dataset.data_vars:
                 given[str(name)] = coordinate.drop_vars([n for n in coordinate.coords if n != name])
     return dataset.assign_coords(given)

@@ -106,4 +106,4 @@ def decode(
         time_train=("time_train", bare[dim].values, attrs | {"long_name": "time of training"}),
         time_test=("time_test", bare[dim].values, attrs | {"long_name": "time of test"}),
     )
-    return carried(dataset, bare)
+    return carried(dataset, rates)

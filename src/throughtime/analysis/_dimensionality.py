@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from throughtime.analysis._attempts import STATUS, Attempts, blank
 from throughtime.analysis._named import Field, apply
 from throughtime.analysis.arrays import dimensionality as arrays
 
@@ -23,17 +24,19 @@ def dimensionality(rates: xr.DataArray, *, sample_dims: tuple[str, ...] | None =
 
     See :func:`throughtime.analysis.arrays.dimensionality.dimensionality`. The correction takes samples
     as independent: pass trials at one time, not neighbouring times. Units that are NaN throughout are left
-    out, then samples with a NaN.
+    out, then samples with a NaN. A seed that is refused among others is NaN with ``fit_status`` 1; the first
+    refusal is the attribute ``refusal``.
 
     Args:
         rates: (…, unit). sample_dims: dims whose elements are samples; all but ``seed``, ``run`` and
             ``unit`` if not given.
 
     Returns:
-        Dataset of the scalars of the array function (…) and ``eigenvalue`` (…, component).
+        Dataset of the scalars of the array function (…), ``eigenvalue`` (…, component) and ``fit_status``
+        (…).
 
     Raises:
-        ValueError: as the array function.
+        ValueError: as the array function, if every element is refused.
 
     Example:
         >>> rates = xr.DataArray(np.vstack([np.eye(3), -np.eye(3)]), dims=("trial", "unit"))
@@ -51,4 +54,10 @@ def dimensionality(rates: xr.DataArray, *, sample_dims: tuple[str, ...] | None =
         short = num_units - result.eigenvalue.size
         return (*result[:-1], np.pad(result.eigenvalue, (0, short)))
 
-    return apply(one, (rates,), [(*sample_dims, "unit")], FIELDS, method="dimensionality", parameters={})
+    counts = dict.fromkeys(("num_components_90", "num_components_95", "num_samples"), 0)
+    attempts = Attempts(one, blank(FIELDS, {"component": num_units}, counts))
+    dataset = apply(
+        attempts, (rates,), [(*sample_dims, "unit")], FIELDS | {"fit_status": STATUS},
+        method="dimensionality", parameters={},
+    )  # fmt: skip
+    return attempts.told(dataset)

@@ -129,14 +129,14 @@ def dpca(
         fields | {"fit_status": STATUS}, method="dpca",
         parameters={
             "ridge": candidates if len(candidates) > 1 else candidates[0], "noise": int(noise),
-            "num_splits": num_splits, "random_seed": random_seed,
+            "num_components": num_components, "num_splits": num_splits, "random_seed": random_seed,
         },
     )  # fmt: skip
     of = named_codes("component", list(chosen), "group of marginals").attrs
     marginal = np.repeat(np.arange(len(chosen)), num_components)
     dataset = attempts.told(dataset).drop_vars("parameter")
     dataset = dataset.assign_coords(parameter=parameter, marginal=("component", marginal, of))
-    return carried(dataset.assign_coords(_levels(levels, shape)), bare)
+    return carried(dataset.assign_coords(_levels(levels, shape)), rates)
 
 
 def _levels(levels: Mapping[str, xr.DataArray], shape: Sequence[int]) -> dict[str, Any]:

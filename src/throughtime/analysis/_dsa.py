@@ -100,7 +100,7 @@ def dsa(
         method="dsa",
         parameters={
             "num_delays": num_delays, "rank": rank, "ridge": float(ridge), "whiten": int(whiten),
-            "seed": seed,
+            "n_restarts": n_restarts, "seed": seed,
         },
     )  # fmt: skip
     kinds = np.minimum(np.arange(dataset.sizes["start"]), len(arrays.STARTS) - 1).astype(np.int8)

@@ -142,7 +142,7 @@ def geometry(
         {"units": "1", "long_name": "side of the condition"},
     )
     dataset = dataset.assign_coords(label.coords).assign_coords(variable=("dichotomy", variable, attrs))
-    return carried(dataset, bare)
+    return carried(dataset, rates)
 
 
 def _name(classifier: str | Any) -> str:

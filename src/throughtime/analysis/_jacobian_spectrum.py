@@ -11,6 +11,7 @@ import xarray as xr
 from throughtime.analysis._named import Field, describe
 from throughtime.analysis._steps import Step, at, coordinates, each_seed
 from throughtime.analysis.arrays import jacobian_spectrum as arrays
+from throughtime.analysis.arrays.steps import step_size
 
 STATUS = ("computed", "not_finite")
 FIELDS = {
@@ -51,8 +52,8 @@ def jacobian_spectrum(
         Dataset: ``step_eig_real, step_eig_imag`` and ``cont_eig_real, cont_eig_imag`` (…, mode),
         ``time_constant, time_constant_step`` (…, mode) ms, ``frequency`` (…, mode) Hz, ``right_real,
         right_imag, left_real, left_imag`` (…, mode, state), ``eigenvector_condition, henrici,
-        numerical_abscissa`` (…), and ``fit_status`` (…): not computed, and NaN, where one of many states or
-        its input is not finite.
+        numerical_abscissa`` (…), and ``fit_status`` (…): not computed, and NaN, where one of many states, its
+        input or its Jacobian is not finite.
 
     Raises:
         ValueError: as the array function, for arrays without the dims above, or a number of steps that is not
@@ -74,17 +75,19 @@ def jacobian_spectrum(
     parts = []
     for seed, its_step in enumerate(each):
         here, drive = at(states, seed=seed), at(inputs, seed=seed)
-        parts.append(_of_one(arrays.prepare(its_step, dt=dt), here, drive, mapped))
+        jacobians = arrays.prepare_jacobians(its_step, among_others=mapped)
+        parts.append(_of_one(jacobians, here, drive, mapped, step_size(dt)))
     dataset = xr.concat(parts, "seed", join="exact") if "seed" in states.dims else parts[0]
     dataset["fit_status"].attrs |= {"flag_values": [0, 1], "flag_meanings": " ".join(STATUS)}
     return coordinates(describe(dataset, "jacobian_spectrum", {"dt": float(dt)}), states, inputs)
 
 
 def _of_one(
-    measure: Callable[..., arrays.JacobianSpectrum],
+    jacobians: Callable[..., np.ndarray],
     states: xr.DataArray,
     inputs: xr.DataArray | None,
     mapped: bool,
+    dt: float,
 ) -> xr.Dataset:
     """Spectra of one circuit at all states, those left out that are not finite among others."""
     states = states.drop_vars(list(states.coords)).transpose(..., "state")
@@ -97,7 +100,12 @@ def _of_one(
     sound = np.ones(len(points), bool)
     if mapped:
         sound = np.isfinite(points).all(1) & (True if drive is None else np.isfinite(drive).all(1))
-    found = measure(points[sound], None if drive is None else drive[sound]) if sound.any() else None
+    found = None
+    if sound.any():
+        slopes = jacobians(points[sound], None if drive is None else drive[sound])
+        finite = np.isfinite(slopes).all((1, 2))
+        sound[sound] = finite
+        found = arrays.spectrum(slopes[finite], dt=dt) if finite.any() else None
     return _dataset(found, sound, states.dims[:-1], states.shape)
 
 

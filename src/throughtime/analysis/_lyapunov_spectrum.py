@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import xarray as xr
@@ -46,8 +47,8 @@ def lyapunov_spectrum(
 
     Returns:
         Dataset: ``exponent`` (…, direction) 1/ms, descending; ``kaplan_yorke`` (…), ``mean_log_det`` (…)
-        1/ms, ``final_state`` (…, state), and ``fit_status`` (…): whether the trajectory diverged, and all is
-        NaN, or the Jacobian was singular, and exponents are −∞.
+        1/ms, ``final_state`` (…, state), and ``fit_status`` (…): whether the trajectory diverged, or one of
+        many began with what is not finite, and all is NaN, or the Jacobian was singular, and exponents are −∞.
 
     Raises:
         ValueError: as the array function, for arrays without the dims above, or a number of steps that is not
@@ -70,13 +71,14 @@ def lyapunov_spectrum(
         )  # fmt: skip
         here, drive = at(start, seed=index), at(inputs, seed=index)
         assert here is not None
+        size = here.sizes["state"]
         given = [here.drop_vars(here.coords)]
         core: list[tuple[str, ...]] = [("state",)]
         if drive is not None:
             given, core = [*given, drive.drop_vars(drive.coords)], [*core, ("time", "input")]
         parts.append(
             apply(
-                lambda *values, measure=measure: tuple(measure(*values)),
+                partial(_one, measure, size if num_exponents is None else num_exponents, start.ndim > 1),
                 given,
                 core,
                 FIELDS,
@@ -97,3 +99,12 @@ def lyapunov_spectrum(
     dataset["fit_status"] = dataset["fit_status"].astype(np.int8)
     dataset["fit_status"].attrs |= {"flag_values": [0, 1, 2], "flag_meanings": " ".join(arrays.STATUS)}
     return coordinates(dataset, start, None if inputs is None else inputs.isel(time=0, input=0, drop=True))
+
+
+def _one(
+    measure: Callable[..., arrays.LyapunovSpectrum], num_exponents: int, mapped: bool, *values: np.ndarray
+) -> tuple[object, ...]:
+    """What ``measure`` gives, or of one trajectory among others whose start or input is not finite, NaN."""
+    if mapped and not all(np.isfinite(each).all() for each in values):
+        return np.full(num_exponents, np.nan), np.nan, np.nan, np.full(values[0].shape, np.nan), 1
+    return tuple(measure(*values))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from throughtime.analysis._attempts import STATUS, Attempts, blank
 from throughtime.analysis._by_trial import in_units
 from throughtime.analysis._named import Field, apply
 from throughtime.analysis.arrays import pca as arrays
@@ -22,7 +23,8 @@ def pca(
 
     See :func:`throughtime.analysis.arrays.pca.pca`. Averages are taken before the call (for instance by
     :func:`throughtime.analysis.align`). Units that are NaN throughout are left out and NaN in the result;
-    then samples with a NaN take no part.
+    then samples with a NaN take no part. A seed that is refused among others is NaN with ``fit_status`` 1;
+    the first refusal is the attribute ``refusal``.
 
     Args:
         rates: (…, unit). sample_dims: dims whose elements are samples; all but ``seed``, ``run`` and
@@ -32,10 +34,11 @@ def pca(
 
     Returns:
         Dataset: ``components`` (…, component, unit), ``score`` (…, *sample_dims, component),
-        ``explained_variance, explained_variance_ratio`` (…, component), ``mean, scale`` (…, unit).
+        ``explained_variance, explained_variance_ratio`` (…, component), ``mean, scale`` (…, unit),
+        ``fit_status`` (…).
 
     Raises:
-        ValueError: as the array function.
+        ValueError: as the array function, if every element is refused.
 
     Example:
         >>> rates = xr.DataArray(np.eye(4)[:, :2], dims=("time", "unit"))
@@ -79,16 +82,18 @@ def pca(
         "scale": Field(("unit",), "1", "each unit was divided by this"),
     }
     options = {"centring": "unit mean", "soft_normalization": soft_normalization}
+    sizes = {str(dim): size for dim, size in rates.sizes.items()} | {"component": limit}
+    attempts = Attempts(one, blank(fields, sizes))
     dataset = apply(
-        one,
+        attempts,
         (rates, mask),
         [(*sample_dims, "unit"), sample_dims],
-        fields,
+        fields | {"fit_status": STATUS},
         method="pca",
         parameters=options | {"num_components": limit},
     )
     names = (name for name in rates.coords if set(rates[name].dims) <= set(dataset.dims))
-    return dataset.assign_coords({name: rates[name] for name in names})
+    return attempts.told(dataset).assign_coords({name: rates[name] for name in names})
 
 
 def _pad(values: np.ndarray, more: int) -> np.ndarray:

@@ -55,6 +55,7 @@ def perturb(
     time: float | None = None,
     silenced: xr.DataArray | None = None,
     weights: xr.DataArray | None = None,
+    valid: xr.DataArray | None = None,
     num_random: int = 99,
     confidence: float = 0.95,
     resample: arrays.Resample = arrays.shuffled,
@@ -73,6 +74,8 @@ def perturb(
         dt: ms. seed: of all random draws, the same for each circuit.
         directions: (…, direction, state) of pulses. size: of a pulse. time: of the pulse, ms.
         silenced: (…, lesion, unit) boolean. weights: (…, unit, presynaptic_unit), the circuit's own.
+        valid: (…, trial, time) or (…, time), False after the end of a trial: such samples take no part in
+            deviations, which are NaN at times when no trial goes on.
         num_random: random directions, random lesions and resampled weights, of each. confidence: of bounds.
         resample: see :func:`~throughtime.analysis.arrays.perturb.resampled_weights`.
 
@@ -103,7 +106,7 @@ def perturb(
         raise ValueError("directions: not given, but size or time of a pulse are; pass (direction, state).")
     if directions is not None and any(value is None for value in pulse.values()):
         raise ValueError(f"size, time: {size}, {time}; a pulse along directions needs both.")
-    asked = {
+    asked: dict[str, tuple[xr.DataArray | None, tuple[str, ...], dict[str, Field]]] = {
         "directions": (directions, ("direction", "state"), PULSE),
         "silenced": (silenced, ("lesion", "unit"), LESION),
         "weights": (weights, ("unit", "presynaptic_unit"), WEIGHTS),
@@ -117,19 +120,26 @@ def perturb(
         raise ValueError(
             "directions, silenced, weights: none given; ask for at least one kind of perturbation."
         )
-    fields = {name: field for kind in given for name, field in asked[kind][2].items()}
+    kinds = list(given)
+    if valid is not None:
+        ends = ("trial", "time") if "trial" in valid.dims else ("time",)
+        asked["valid"] = (valid, ends, {})
+        given["valid"] = with_dims("valid", valid, ends, place)
+    fields = {name: field for kind in kinds for name, field in asked[kind][2].items()}
     fields |= {"measure": Field((), "1", "task measure without a perturbation")}
 
     def one(index: np.ndarray, *values: np.ndarray) -> list[Any]:
         run, flat, measure = runs[int(index)], [], np.nan
-        for kind, value in zip(given, values, strict=True):
+        counted = None if valid is None else values[-1].astype(bool)
+        each_kind = {"valid": counted, **options}
+        for kind, value in zip(kinds, values[: len(kinds)], strict=True):
             found: Any
             if kind == "directions":
-                found = arrays.pulses(run, value, dt=dt, **pulse, **options)
+                found = arrays.pulses(run, value, dt=dt, **pulse, **each_kind)
             elif kind == "silenced":
-                found = arrays.lesions(run, value.astype(bool), **options)
+                found = arrays.lesions(run, value.astype(bool), **each_kind)
             else:
-                found = arrays.resampled_weights(run, value, resample=resample, **options)
+                found = arrays.resampled_weights(run, value, resample=resample, **each_kind)
             for each in found[:-1]:
                 flat += list(each) if isinstance(each, tuple) else [each]
             measure = found.measure

@@ -54,7 +54,8 @@ def scaling_index(
         1.0
     """
     num_units = rates.sizes["unit"]
-    group = xr.zeros_like(duration) + np.arange(duration.sizes["trial"]) if condition is None else condition
+    each = xr.DataArray(np.arange(duration.sizes["trial"]), dims="trial")
+    group = each if condition is None else condition
     refusals: list[ValueError] = []
 
     def one(

@@ -105,4 +105,4 @@ def selectivity(
         "flag_values": list(range(ABSENT, len(arrays.CLASSES))),
         "flag_meanings": " ".join(("absent", *arrays.CLASSES)),
     }
-    return carried(dataset, bare)
+    return carried(dataset, rates)

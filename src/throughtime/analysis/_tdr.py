@@ -107,4 +107,4 @@ def tdr(
         parameters={"num_components": num_components, "standardize": int(standardize)},
     )  # fmt: skip
     dataset = attempts.told(dataset).drop_vars(["parameter", "condition"])
-    return carried(dataset.assign_coords(label.coords).assign_coords(parameter=design["parameter"]), bare)
+    return carried(dataset.assign_coords(label.coords).assign_coords(parameter=design["parameter"]), rates)

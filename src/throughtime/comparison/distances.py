@@ -29,8 +29,14 @@ RIDGE = 1e-6
 RESTARTS = 10
 
 
-def distances(one: Activity, other: Activity, probe: Probe) -> dict[str, float]:
+def distances(
+    one: Activity, other: Activity, probe: Probe, refusals: dict[str, str] | None = None
+) -> dict[str, float]:
     """The distances of :data:`DISTANCES`; NaN where a circuit diverged or stands still.
+
+    Args:
+        one, other: what the circuits do. probe: in which trials.
+        refusals: told why the first time, under ``"distances"``.
 
     Example:
         >>> import throughtime as tt
@@ -56,11 +62,22 @@ def distances(one: Activity, other: Activity, probe: Probe) -> dict[str, float]:
             first, second = (dynamics(activity, probe, rank) for activity in (one, other))
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # of starts that disagree: the spectrum is beside it
-            told = compare_operators(first.operator, second.operator, seed=0, n_restarts=RESTARTS)
-        found["dynamics_distance"], found["spectrum_distance"] = told.dsa, told.spectrum_distance
-    except ValueError:
-        return found
+            apart = compare_operators(first.operator, second.operator, seed=0, n_restarts=RESTARTS)
+        found["dynamics_distance"], found["spectrum_distance"] = apart.dsa, apart.spectrum_distance
+    except Exception as failure:  # neither what else is measured nor what was trained is lost
+        if refusals is not None:
+            refusals.setdefault("distances", told(failure))
     return found
+
+
+def told(failure: Exception) -> str:
+    """A refusal in its own words; anything else with its kind before them.
+
+    Example:
+        >>> told(ValueError("x: 0; use 1.")), told(TypeError("no"))
+        ('x: 0; use 1.', 'TypeError: no')
+    """
+    return str(failure) if isinstance(failure, ValueError) else f"{type(failure).__name__}: {failure}"
 
 
 def dynamics(activity: Activity, probe: Probe, rank: int = RANK) -> LinearOperator:

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
+from throughtime import keys
 from throughtime.analysis.arrays import kernel_alignment, sharpness
 from throughtime.analysis.arrays.dimensionality import participation_ratio
 from throughtime.analysis.arrays.weight_change import spectrum
-from throughtime.comparison.distances import distances
+from throughtime.comparison.distances import distances, told
 from throughtime.comparison.gradients import compare_gradients
+from throughtime.comparison.probe import PURPOSE
 
 if TYPE_CHECKING:
     from throughtime.comparison.probe import Activity, Probe
@@ -67,7 +69,7 @@ class Inspection:
         if not np.isfinite(activity.rates).all() or not np.isfinite(activity.loss):
             return found
         parts = {
-            "distances": lambda: {} if end is None else distances(end, activity, self.probe),
+            "distances": lambda: {} if end is None else distances(end, activity, self.probe, self.refusals),
             "geometry": lambda: self._geometry(activity, first),
             "curvature": lambda: self._once(params, self._curvature),
             "tangent kernel": lambda: self._tangent(params, start),
@@ -77,8 +79,8 @@ class Inspection:
         for name, part in parts.items():
             try:
                 found |= part()
-            except ValueError as refusal:
-                self.refusals.setdefault(name, str(refusal))
+            except Exception as failure:  # of one measure: neither the others nor the trainings are lost
+                self.refusals.setdefault(name, told(failure))
         return found
 
     def _geometry(self, activity: Activity, first: Activity) -> dict[str, float]:
@@ -135,25 +137,25 @@ class Inspection:
         size = np.linalg.norm(before)
         found = {"weight_change": float(np.linalg.norm(change) / size) if size > 0 else np.nan}
         if change.any():
-            told = spectrum(np.linalg.svd(change, compute_uv=False))
-            found |= {"effective_rank": float(told.effective_rank), "stable_rank": float(told.stable_rank)}
+            ranks = spectrum(np.linalg.svd(change, compute_uv=False))
+            found |= {"effective_rank": float(ranks.effective_rank), "stable_rank": float(ranks.stable_rank)}
         return found
 
     def _alignment(
         self, run: Run, rule: Rule, seed: int, checkpoint: int, params: dict[str, Any], key_seed: int
     ) -> dict[str, float]:
         state = run.rule_state(seed, checkpoint)
-        told = compare_gradients(
+        compared = compare_gradients(
             self.probe.circuit,
             params,
             self.probe.trials,
             {"rule": rule},
-            key=jax.random.key(key_seed),
+            key=keys.trial_key(keys.seed_key(key_seed, "rule"), PURPOSE, 0, 0),
             draws=DRAWS,
             objective=self.probe.objective,
             states={"rule": state} if state and _seen(state) else None,
         )
-        return {"alignment": float(told["cosine"].isel(rule=0, block=-1))}
+        return {"alignment": float(compared["cosine"].isel(rule=0, block=-1))}
 
 
 def _seen(state: dict[str, Any]) -> bool:

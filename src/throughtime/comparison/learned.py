@@ -106,7 +106,7 @@ def learned(
         np.stack([_trials_to_criterion(run) for run in each.values()]),
         {"units": "1", "long_name": "trials seen when the criterion was met, -1 if never"},
     )
-    _add_nulls(dataset, each, chosen, nulls, ends, probe)
+    _add_nulls(dataset, each, chosen, nulls, ends, probe, inspect.refusals)
     reasons: dict[str, Any] = {
         f"refused_{name.replace(' ', '_')}": reason for name, reason in inspect.refusals.items()
     }
@@ -135,6 +135,7 @@ def _add_nulls(
     nulls: Mapping[str, xr.DataTree],
     ends: Mapping[int, Activity],
     probe: Probe,
+    refusals: dict[str, str],
 ) -> None:
     """Distances of the reference from circuits that chance, or hardly any learning, made."""
     readout = reference(chosen, "readout-only")
@@ -153,7 +154,7 @@ def _add_nulls(
                 continue
             run, checkpoint = others[name]
             activity = _final(run, seed, probe, checkpoint)
-            for measure, value in distances(ends[seed], activity, probe).items():
+            for measure, value in distances(ends[seed], activity, probe, refusals).items():
                 values[measure][row, column] = value
     for name, (units, words) in DISTANCES.items():
         long_name = f"{words}, null"

@@ -24,7 +24,7 @@ class Activity(NamedTuple):
 
     Attributes:
         rates: (trial, time, unit). outputs: (trial, time, output).
-        loss: mean loss over the trials. fraction_correct: of the trials.
+        loss: mean loss over the trials. fraction_correct: of the trials that are no catch trials.
     """
 
     rates: np.ndarray
@@ -79,7 +79,9 @@ class Probe:
         with jax.enable_x64(True):
             found = _activity(self.task, self.circuit, self.objective, self.numbers(params), self.trials)
         rates, outputs, loss, correct = map(np.asarray, found)
-        return Activity(rates, outputs, float(loss), float(correct.mean()))
+        catch = self.trials.conditions.get("catch")
+        counted = correct if catch is None else correct[~np.asarray(catch, bool)]
+        return Activity(rates, outputs, float(loss), float(counted.mean()) if counted.size else np.nan)
 
     def loss_of(self, count: int) -> Callable[[Any], Any]:
         """Loss of the first trials, penalties included: a function of parameters, for JAX to derive."""

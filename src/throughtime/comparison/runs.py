@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ import xarray as xr
 
 from throughtime import config, training
 from throughtime.comparison.choice import Given, has_step_size, labelled, with_step
+from throughtime.comparison.distances import told
 from throughtime.comparison.learned import NUM_TRIALS
 from throughtime.comparison.learned import learned as measured
 from throughtime.comparison.nulls import NULLS, null_runs, reference
@@ -84,7 +86,9 @@ def compare(
     Returns:
         ``xarray.DataTree`` of kind ``study``: one group a rule, which is the tree of its run
         (``tt.Run(tree["rflo"])``); ``/comparison``, see :mod:`throughtime.comparison.summary`; and
-        ``/learned``, see :mod:`throughtime.comparison.learned`, with the runs it needs in ``/nulls``.
+        ``/learned``, see :mod:`throughtime.comparison.learned`, with the runs it needs in ``/nulls``. Should
+        ``/learned`` fail as a whole it is left out with a warning, and ``refused_learned`` of the tree's
+        attributes tells why: what was trained is never lost.
 
     Raises:
         ValueError: for settings, rules or grids that cannot work, before anything is trained.
@@ -118,6 +122,7 @@ def compare(
         study.refuse(rule, learning_rate, labels)
     found: dict[str, Tuned] = {}
     runs: dict[str, xr.DataTree] = {}
+    steps: dict[str, Any] = {}
     width = max((len(sizes) for sizes in grids.values()), default=1)
     for label, rule in chosen.items():
         stepped, rate = rule, (1.0 if rule.traits.displacement else learning_rate)
@@ -126,7 +131,7 @@ def compare(
             stepped, rate = with_step(rule, found[label].rate)
         else:
             found[label] = untuned(rule, learning_rate, width)
-        chosen[label] = stepped
+        chosen[label], steps[label] = stepped, rate
         runs[label] = study.run(stepped, label, rate, labels, test_trials=test_trials, command=command)
     asked = {
         "seeds": labels, "num_updates": num_updates, "batch_size": batch_size,
@@ -144,20 +149,26 @@ def compare(
     )
     groups = {"/comparison": data}
     nulls: dict[str, xr.DataTree] = {}
+    lost: dict[str, str] = {}
     if learned:
         goal = reference(chosen)
-        if goal is not None:
-            everything = {*used, *seeds_of_tuning}
-            options = {"test_trials": 0, "command": command}
-            nulls = null_runs(study, chosen[goal], found[goal].rate, labels, everything, **options)
-        probe = Probe(
-            task, circuit, study.objective, data_seed=defaults["data_seeds"][0], num_trials=NUM_TRIALS
-        )
-        groups["/learned"] = measured(runs, chosen, nulls, probe, key_seed=labels[0])
+        try:  # whatever fails from here on, what was trained is returned
+            if goal is not None:
+                everything = {*used, *seeds_of_tuning}
+                options = {"test_trials": 0, "command": command}
+                nulls = null_runs(study, chosen[goal], steps[goal], labels, everything, **options)
+            probe = Probe(
+                task, circuit, study.objective, data_seed=defaults["data_seeds"][0], num_trials=NUM_TRIALS
+            )
+            groups["/learned"] = measured(runs, chosen, nulls, probe, key_seed=labels[0])
+        except Exception as failure:
+            lost["refused_learned"] = told(failure)
+            warnings.warn(f"compare: no group /learned: {told(failure)}", RuntimeWarning, stacklevel=2)
         groups |= {f"/{NULLS}": xr.Dataset()} if nulls else {}
     attrs = _root(
         task, circuit, chosen, asked, {name: run.attrs["config_sha256"] for name, run in runs.items()}
     )
+    attrs |= lost
     if command is not None:
         attrs["command"] = strip_paths(command)
     groups["/"] = xr.Dataset(attrs=attrs)

@@ -36,8 +36,14 @@ def simulate(material: Material, seed: int, num_trials: int) -> Simulate:
         material.params(seed),
         xr.DataArray(np.asarray(batch.inputs), dims=("trial", "time", "input")),
         performance(material.objective, batch),
-        valid=xr.DataArray(np.asarray(batch.valid), dims=("trial", "time")),
+        valid=valid(material, seed, num_trials),
     )
+
+
+def valid(material: Material, seed: int, num_trials: int) -> xr.DataArray:
+    """(trial, time): whether the trials of :func:`simulate` go on."""
+    batch = material.batch(seed, min(num_trials, material.num_trials))
+    return xr.DataArray(np.asarray(batch.valid, bool), dims=("trial", "time"))
 
 
 def performance(objective: Any, trials: Any) -> Callable[[np.ndarray], float]:
@@ -111,6 +117,7 @@ class Perturb(BySeed):
         if strange or not self.kinds:
             raise ValueError(f"kinds: {list(self.kinds)}; choose of {', '.join(KINDS)}.")
         run = simulate(material, seed, self.num_trials)
+        going = valid(material, seed, self.num_trials)
         found, refusals = [], {}
         for kind in dict.fromkeys(self.kinds):
             asked = getattr(self, f"_{kind}")
@@ -118,7 +125,7 @@ class Perturb(BySeed):
                 found.append(
                     analysis.perturb(
                         run, dt=float(material.circuit.dt), seed=0, num_random=self.num_random,
-                        **asked(material, seed),
+                        valid=going, **asked(material, seed),
                     )
                 )  # fmt: skip
             except ValueError as refusal:

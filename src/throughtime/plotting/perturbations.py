@@ -54,6 +54,8 @@ def perturb(
     begin = float(measured.attrs["pulse_time"])
     dt = float(measured.attrs["dt"])
     since = measured["time"].values > begin - dt / 2
+    going = np.isfinite(values).any((0, 1))
+    since = since & going if (since & going).any() else since  # padding after all trials has no deviation
     time = measured["time"].values[since]
     time = time - time[0]
     null = [

@@ -84,23 +84,31 @@ def compared(
     reference: np.ndarray,
     measure: float,
     left: np.ndarray | None = None,
+    valid: np.ndarray | None = None,
 ) -> Runs:
-    """Deviations of runs from the reference, of the components that are ``left`` (run, state)."""
+    """Deviations of runs from the reference, of the components that are ``left`` (run, state).
+
+    Means are over the trials that are ``valid`` (…, time); NaN at times where none is.
+    """
     rows, changes = [], []
+    counted = np.ones(reference.shape[:-1], bool) if valid is None else valid
+    counted = counted.reshape(-1, counted.shape[-1])
+    number = np.where(counted.any(0), counted.sum(0), np.nan)
     for index, (states, value) in enumerate(found):
         with np.errstate(all="ignore"):
             away = np.asarray(states, np.float64) - reference
             squares = (away**2).sum(-1) if left is None else (away[..., left[index]] ** 2).sum(-1)
-            rows.append(np.sqrt(squares.reshape(-1, squares.shape[-1]).mean(0)))
+            squares = np.where(counted, squares.reshape(counted.shape), 0.0)
+            rows.append(np.sqrt(squares.sum(0) / number))
         changes.append(value - measure)
     deviation = np.stack(rows)
     return Runs(np.where(np.isfinite(deviation), deviation, np.nan), np.array(changes))
 
 
-def bounds(deviation: np.ndarray, confidence: float) -> Estimate:
-    """Mean and quantiles over the first axis, of runs that did not diverge."""
+def bounds(deviation: np.ndarray, confidence: float, there: np.ndarray) -> Estimate:
+    """Mean and quantiles over the first axis, of runs that did not diverge while ``there``."""
     tail = (1 - checks.fraction("confidence", confidence)) / 2
-    sound = deviation[np.isfinite(deviation).all(1)]
+    sound = deviation[np.isfinite(deviation[:, there]).all(1)]
     if not len(sound):
         nothing = np.full(deviation.shape[1:], np.nan)
         return Estimate(nothing, nothing, nothing)
@@ -113,6 +121,19 @@ def p_value(change: np.ndarray, null: np.ndarray) -> np.ndarray:
     asked = np.abs(np.asarray(change))
     as_large = (size >= asked[..., None] * (1 - 1e-12)).sum(-1)
     return np.where(np.isfinite(asked), (1 + as_large) / (1 + size.size), np.nan)
+
+
+def counted_times(valid: np.ndarray | None, reference: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+    """``valid`` (…, time), refused where it does not fit, and (time,) whether any trial is valid."""
+    if valid is None:
+        return None, np.ones(reference.shape[-2], bool)
+    valid = np.asarray(valid)
+    if valid.dtype != bool or valid.shape != reference.shape[:-1] or not valid.any():
+        raise ValueError(
+            f"valid: {valid.dtype} of shape {valid.shape}; expected booleans {reference.shape[:-1]}, one a "
+            "trial and step, True until the trial ends."
+        )
+    return valid, np.asarray(valid.reshape(-1, valid.shape[-1]).any(0))
 
 
 def positive(name: str, value: float) -> float:

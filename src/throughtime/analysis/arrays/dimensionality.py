@@ -61,6 +61,8 @@ def dimensionality(activity: np.ndarray, *, axis: int = -1) -> Dimensionality:
         1.470588
     """
     moved = np.moveaxis(checks.finite("activity", activity, "leave padding out"), axis, -1)
+    if not moved.shape[-1]:
+        raise ValueError(f"activity: shape {np.shape(activity)} has no units; give at least one.")
     samples = moved.reshape(-1, moved.shape[-1])
     num_samples = len(samples)
     if num_samples < 3:
@@ -68,7 +70,7 @@ def dimensionality(activity: np.ndarray, *, axis: int = -1) -> Dimensionality:
     dof = num_samples - 1
     singular = np.linalg.svd(samples - samples.mean(0), compute_uv=False)
     eigenvalue = singular**2 / dof
-    if not eigenvalue.sum() > 0:
+    if not eigenvalue.sum() * dof > 1e-24 * (samples**2).sum():
         raise ValueError("activity: zero variance in every unit; its dimension is not defined.")
     square, trace_squared = float((eigenvalue**2).sum()), float(eigenvalue.sum() ** 2)
     a = dof**2 * (square - trace_squared / dof) / ((dof + 2) * (dof - 1))

@@ -28,7 +28,7 @@ class FixedPoints(NamedTuple):
         speed: (point,) ‖(F(s) − s)/α‖, state units per τ.
         kind: (point,) 0 fixed, 1 slow.
         n_starts: (point,) starts that led there.
-        condition_number: (point,) of G, infinite where it is singular: large where points lie close together
+        condition_number: (point,) of G, infinite where it is singular, NaN where G is not finite: large where points lie close together
             or along a line, and location is then known less well than speed.
         distance_to_data: (point,) to the nearest state of the data.
         step_eig: (point, mode) complex, eigenvalues of the Jacobian of the step, largest in size first.
@@ -184,7 +184,7 @@ def prepare(
         growth = (jacobian - np.eye(size)) / np.broadcast_to(scale, size)[:, None]
         with single_threaded():
             values, vectors = _eigen(jacobian)
-            condition = np.array([np.linalg.cond(each) for each in growth])
+            condition = np.array([_condition(each) for each in growth])
         unstable = np.abs(values) > 1 + ROUNDING
         points = FixedPoints(
             location=location,
@@ -265,6 +265,10 @@ def _eigen(jacobian: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         np.take_along_axis(values, order, 1).astype(complex),
         np.take_along_axis(vectors, order[:, None, :], 2).astype(complex),
     )
+
+
+def _condition(growth: np.ndarray) -> float:
+    return float(np.linalg.cond(growth)) if np.isfinite(growth).all() else np.nan
 
 
 def _directions(values: np.ndarray, vectors: np.ndarray, unstable: np.ndarray, count: int) -> np.ndarray:

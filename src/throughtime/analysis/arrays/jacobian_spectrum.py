@@ -87,28 +87,40 @@ def jacobian_spectrum(
 
 def prepare(step: steps.Step, *, dt: float) -> Callable[..., JacobianSpectrum]:
     """:func:`jacobian_spectrum` at many states, and under many inputs: a function of both, compiled once."""
-    dt = steps.step_size(dt)
+    dt, jacobians = steps.step_size(dt), prepare_jacobians(step)
+
+    def measure(states: np.ndarray, inputs: np.ndarray | None = None) -> JacobianSpectrum:
+        return spectrum(jacobians(states, inputs), dt=dt)
+
+    return measure
+
+
+def prepare_jacobians(step: steps.Step, *, among_others: bool = False) -> Callable[..., np.ndarray]:
+    """Jacobians (point, state, state) of a step: a function of states and inputs, compiled once.
+
+    One that is not finite is refused, unless ``among_others``.
+    """
     transposed = steps.value_and_transposed_jacobian
 
     @jax.jit
     def jacobian_at(state: jax.Array, u: Any) -> jax.Array:
         return transposed(lambda s: step(s) if u is None else step(s, u))(state)[1].T
 
-    def measure(states: np.ndarray, inputs: np.ndarray | None = None) -> JacobianSpectrum:
+    def jacobians(states: np.ndarray, inputs: np.ndarray | None = None) -> np.ndarray:
         states = steps.states("states", states)
         given = _inputs(inputs, len(states))
         steps.refuse(steps.two_arguments(step, given[0]), states[0], given[0])
         with jax.enable_x64(True):
             jacobian = np.stack([np.asarray(jacobian_at(*each)) for each in zip(states, given, strict=True)])
         bad = np.flatnonzero(~np.isfinite(jacobian).all((1, 2)))
-        if bad.size:
+        if bad.size and not among_others:
             raise ValueError(
                 f"states: the Jacobian of step is not finite at {bad.size} of {len(states)}, first at "
                 f"{bad[0]}; leave these out."
             )
-        return spectrum(jacobian, dt=dt)
+        return jacobian
 
-    return measure
+    return jacobians
 
 
 def spectrum(jacobian: np.ndarray, *, dt: float) -> JacobianSpectrum:

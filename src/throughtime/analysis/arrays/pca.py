@@ -62,6 +62,8 @@ def pca(
 
     moved = np.moveaxis(np.asarray(activity, dtype=np.float64), axis, -1)
     shape, num_units = moved.shape[:-1], moved.shape[-1]
+    if not num_units:
+        raise ValueError(f"activity: shape {np.shape(activity)} has no units; give at least one.")
     flat = moved.reshape(-1, num_units)
     keep = np.ones(len(flat), bool) if valid is None else _mask(valid, shape)
     samples = checks.finite("activity", flat[keep], "leave padding out with valid=")
@@ -82,9 +84,10 @@ def pca(
                 f"soft_normalization: {soft_normalization} leaves a unit without range divided by "
                 f"{scale.min():g}; use a positive constant."
             )
-    standard = (samples - mean) / scale
-    if not (standard**2).sum() > 0:
+    away = samples - mean
+    if not (away**2).sum() > 1e-24 * (samples**2).sum():
         raise ValueError("activity: zero variance in every unit; there are no components to find.")
+    standard = away / scale
     fit = SklearnPCA(count, svd_solver="full").fit(standard)
     largest = np.abs(fit.components_).argmax(1)
     sign = np.sign(fit.components_[np.arange(count), largest])

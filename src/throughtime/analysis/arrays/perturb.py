@@ -77,6 +77,7 @@ def pulses(
     seed: int,
     num_random: int = 99,
     confidence: float = 0.95,
+    valid: np.ndarray | None = None,
 ) -> Pulses:
     """Response to a pulse on the state, s_k → s_k + size · direction, once, beside random directions.
 
@@ -95,6 +96,8 @@ def pulses(
         size: of the pulse, in units of the state. time: of the pulse, ms; it falls on the state at the end of
             the step that contains this time. dt: ms.
         seed: of the random directions. num_random: how many. confidence: of the bounds of the null.
+        valid: (…, time) booleans, False after the end of a trial: such samples take no part in deviations,
+            which are NaN at times when no trial goes on. All by default.
 
     Raises:
         ValueError: for directions that are not finite, of length 0 or of another state; a size that is not
@@ -114,6 +117,7 @@ def pulses(
     dt = checks.duration("dt", dt)
     size = deviations.positive("size", size)
     reference, measure = deviations.twice(simulate)
+    valid, there = deviations.counted_times(valid, reference)
     directions = np.atleast_2d(checks.finite("directions", directions))
     num_steps, num_states = reference.shape[-2:]
     lengths = np.linalg.norm(directions, axis=-1)
@@ -131,20 +135,24 @@ def pulses(
     unit = directions / lengths[:, None]
     isotropic = random / np.linalg.norm(random, axis=1, keepdims=True)
 
+    if not there[place:].any():
+        raise ValueError(f"time: no trial lasts until {time:g} ms; put the pulse where one is valid.")
+
     def run(direction: np.ndarray) -> tuple[np.ndarray, float]:
         pulse = np.zeros((num_steps, num_states))
         pulse[place] = size * direction
         return simulate(pulse=pulse)
 
-    asked = deviations.compared(map(run, unit), reference, measure)
-    null = deviations.compared(map(run, isotropic), reference, measure)
+    asked = deviations.compared(map(run, unit), reference, measure, valid=valid)
+    null = deviations.compared(map(run, isotropic), reference, measure, valid=valid)
+    after = there & (np.arange(num_steps) >= place)
     return Pulses(
         deviation=asked.deviation,
-        recovery=deviations.recoveries(asked.deviation[:, place:], dt),
+        recovery=deviations.recoveries(asked.deviation[:, after], dt),
         measure_change=asked.measure_change,
         p_value=deviations.p_value(asked.measure_change, null.measure_change),
-        null_deviation=deviations.bounds(null.deviation, confidence),
-        null_recovery=deviations.recoveries(null.deviation[:, place:], dt),
+        null_deviation=deviations.bounds(null.deviation, confidence, there),
+        null_recovery=deviations.recoveries(null.deviation[:, after], dt),
         null_measure_change=null.measure_change,
         measure=measure,
     )
@@ -157,12 +165,13 @@ def lesions(
     seed: int,
     num_random: int = 99,
     confidence: float = 0.95,
+    valid: np.ndarray | None = None,
 ) -> Lesions:
     """Effect of silencing sets of units throughout, beside random sets of as many units.
 
     Args:
         simulate: runs the circuit. silenced: (lesion, unit) boolean, at least one unit a lesion and not all.
-        seed, num_random, confidence: see :func:`pulses`; random sets are drawn from all units.
+        seed, num_random, confidence, valid: see :func:`pulses`; random sets are drawn from all units.
 
     Raises:
         ValueError: for ``silenced`` of another kind, or a simulation that diverges or is not the same twice.
@@ -174,6 +183,7 @@ def lesions(
         array([-2.])
     """
     reference, measure = deviations.twice(simulate)
+    valid, there = deviations.counted_times(valid, reference)
     silenced = np.asarray(silenced)
     counts = np.atleast_1d(silenced.sum(-1))
     sound = silenced.dtype == bool and silenced.ndim == 2
@@ -186,7 +196,8 @@ def lesions(
 
     def runs(sets: np.ndarray) -> deviations.Runs:
         left = np.stack([~components(each, size) for each in sets])
-        return deviations.compared((simulate(silenced=each) for each in sets), reference, measure, left)
+        found = (simulate(silenced=each) for each in sets)
+        return deviations.compared(found, reference, measure, left, valid)
 
     asked = runs(silenced)
     draws = []
@@ -194,7 +205,7 @@ def lesions(
         order = rng.permuted(np.tile(np.arange(num_units), (deviations.enough(num_random), 1)), axis=1)
         draws.append(runs(order < count))
     changes = np.stack([draw.measure_change for draw in draws])
-    bounds = [deviations.bounds(draw.deviation, confidence) for draw in draws]
+    bounds = [deviations.bounds(draw.deviation, confidence, there) for draw in draws]
     return Lesions(
         deviation=asked.deviation,
         measure_change=asked.measure_change,
@@ -231,6 +242,7 @@ def resampled_weights(
     seed: int,
     num_random: int = 99,
     confidence: float = 0.95,
+    valid: np.ndarray | None = None,
     resample: Resample = shuffled,
 ) -> Resampled:
     """Effect of drawing the recurrent weights anew: what their distribution does without their arrangement.
@@ -239,7 +251,7 @@ def resampled_weights(
         simulate: runs the circuit, with its own weights or others.
         weights: its own, (…, unit, presynaptic_unit).
         resample: new weights from a generator and ``weights``; by default :func:`shuffled`.
-        seed, num_random, confidence: see :func:`pulses`.
+        seed, num_random, confidence, valid: see :func:`pulses`.
 
     Raises:
         ValueError: for weights that are not finite, a ``resample`` that changes their shape, or a simulation
@@ -254,6 +266,7 @@ def resampled_weights(
     """
     weights = checks.finite("weights", weights)
     reference, measure = deviations.twice(simulate)
+    valid, there = deviations.counted_times(valid, reference)
     deviations.refuse_other_weights(simulate, weights, reference)
     rng = np.random.default_rng(seed)
 
@@ -263,5 +276,6 @@ def resampled_weights(
             raise ValueError(f"resample: returns shape {np.shape(drawn)}, weights have {weights.shape}.")
         return simulate(weights=drawn)
 
-    found = deviations.compared(map(run, range(deviations.enough(num_random))), reference, measure)
-    return Resampled(deviations.bounds(found.deviation, confidence), found.measure_change, measure)
+    draws = map(run, range(deviations.enough(num_random)))
+    found = deviations.compared(draws, reference, measure, valid=valid)
+    return Resampled(deviations.bounds(found.deviation, confidence, there), found.measure_change, measure)

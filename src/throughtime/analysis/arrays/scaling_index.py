@@ -99,7 +99,7 @@ def scaling_index(
     unwarped = group_means(align(activity, time, onset, lag), index, groups.size)
 
     residual, total = scatter(warped)
-    if not np.trace(total) > 0:
+    if not np.trace(total) > 1e-24 * (warped**2).mean((0, 1)).sum():
         raise ValueError("activity: zero variance over conditions and time; scaling is not defined.")
     index_of, axis = _components(residual, total, variance)
     null_residual, null_total = scatter(unwarped)

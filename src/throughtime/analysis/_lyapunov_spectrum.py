@@ -48,7 +48,8 @@ def lyapunov_spectrum(
     Returns:
         Dataset: ``exponent`` (…, direction) 1/ms, descending; ``kaplan_yorke`` (…), ``mean_log_det`` (…)
         1/ms, ``final_state`` (…, state), and ``fit_status`` (…): whether the trajectory diverged, or one of
-        many began with what is not finite, and all is NaN, or the Jacobian was singular, and exponents are −∞.
+        many began with what is not finite, and all is NaN, or the Jacobian was singular, and exponents are
+        −∞.
 
     Raises:
         ValueError: as the array function, for arrays without the dims above, or a number of steps that is not

@@ -28,8 +28,9 @@ class FixedPoints(NamedTuple):
         speed: (point,) ‖(F(s) − s)/α‖, state units per τ.
         kind: (point,) 0 fixed, 1 slow.
         n_starts: (point,) starts that led there.
-        condition_number: (point,) of G, infinite where it is singular, NaN where G is not finite: large where points lie close together
-            or along a line, and location is then known less well than speed.
+        condition_number: (point,) of G, infinite where it is singular, NaN where G is not finite: large
+            where points lie close together or along a line, and location is then known less well than
+            speed.
         distance_to_data: (point,) to the nearest state of the data.
         step_eig: (point, mode) complex, eigenvalues of the Jacobian of the step, largest in size first.
         n_unstable: (point,) of these beyond the unit circle.

@@ -312,6 +312,8 @@ def test_datasets():
     assert found.delay_level.attrs["units"] == "ms"
     np.testing.assert_array_equal(found["lag"], rates["lag"])
     np.testing.assert_array_equal(found["unit"], rates["unit"])
+    typed = rates.assign_coords(cell_type=("unit", np.arange(rates.sizes["unit"]) % 2))
+    np.testing.assert_array_equal(analysis.dpca(typed, factors, num_components=1).cell_type, typed.cell_type)
     np.testing.assert_array_equal(found.num_trials, 6)
     assert set(found.sizes) <= set(found.coords)
     assert all({"units", "long_name"} <= set(each.attrs) for each in found.data_vars.values())

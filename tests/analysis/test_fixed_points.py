@@ -106,6 +106,14 @@ def test_a_slow_point_without_a_fixed_one():
     assert none.step_eig.shape == (0, 1)
 
 
+def test_a_point_without_a_derivative_is_kept_without_its_measures():
+    found = fixed_points(lambda s: s - 0.1 * jnp.sqrt(jnp.abs(s)), np.zeros((2, 2)), alpha=0.1)
+    assert found.kind.tolist() == [0]
+    assert found.n_starts.tolist() == [2]
+    assert np.isnan(found.condition_number).all()
+    assert np.isnan(found.step_eig).all()
+
+
 def test_every_point_of_a_line_is_fixed():
     turn = np.linalg.qr(RNG.standard_normal((3, 3)))[0]
     weights = turn @ np.diag([1.0, 0.95, -0.3]) @ turn.T

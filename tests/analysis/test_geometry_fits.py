@@ -7,6 +7,7 @@ from throughtime.analysis.arrays.dimensionality import dimensionality, participa
 from throughtime.analysis.arrays.pca import pca
 
 U = np.array([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]]) / 2
+EQUAL = np.tile([0.1, -0.7, 1 / 3], (11, 1))  # samples alike, whose mean is not quite they
 
 
 def test_pca_known_answer():
@@ -53,6 +54,8 @@ def test_pca_leaves_invalid_samples_out():
     [
         (np.full((4, 2), np.nan), {}, "activity: 8 of 8 values are not finite; leave padding out"),
         (np.ones((4, 2)), {}, "activity: zero variance in every unit"),
+        (EQUAL, {}, "activity: zero variance in every unit"),
+        (np.ones((4, 0)), {}, r"activity: shape \(4, 0\) has no units"),
         (np.ones((1, 2)), {}, "activity: 1 valid samples; use at least 2"),
         (U, {"num_components": 3}, "num_components: 3 with 4 samples of 2 units; use 1 to 2"),
         (U * [1, 0], {"soft_normalization": 0.0}, "soft_normalization: 0.0 leaves a unit without range"),
@@ -102,6 +105,8 @@ def test_correction_is_nan_when_it_has_no_answer():
     [
         (np.ones((2, 3)), "activity: 2 samples; use at least 3"),
         (np.ones((5, 3)), "activity: zero variance"),
+        (EQUAL, "activity: zero variance"),
+        (np.ones((5, 0)), r"activity: shape \(5, 0\) has no units"),
         (np.full((5, 3), np.inf), "activity: 15 of 15 values are not finite"),
     ],
 )
@@ -128,3 +133,25 @@ def test_datasets():
     sizes = analysis.dimensionality(rates)
     np.testing.assert_array_equal(sizes.num_samples, [21, 24])
     assert float(sizes.participation_ratio.sel(seed=2)) == dimensionality(rates.values[1]).participation_ratio
+    assert result.attrs["samples"] == "condition time"
+
+
+@pytest.mark.parametrize("seed", [0, 2])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_failed_seed_is_nan_among_others_and_refused_alone(seed, value):
+    rates = xr.DataArray(np.random.default_rng(4).standard_normal((3, 9, 4)), dims=("seed", "trial", "unit"))
+    whole = [f(rates) for f in (analysis.dimensionality, analysis.pca)]
+    rates[seed] = value
+    others = [k for k in range(3) if k != seed]
+    for function, before in zip((analysis.dimensionality, analysis.pca), whole, strict=True):
+        found = function(rates)
+        assert found.fit_status.values[seed] == 1
+        assert (found.fit_status.values[others] == 0).all()
+        assert found.fit_status.attrs["flag_meanings"] == "computed refused"
+        assert found.attrs["refusal"].startswith("activity: ")
+        for name, array in found.drop_vars("fit_status").data_vars.items():
+            np.testing.assert_array_equal(array[others], before[name][others])
+            assert array.dtype == before[name].dtype
+            assert np.isnan(array[seed]).all() if array.dtype.kind == "f" else (array[seed] == 0).all()
+        with pytest.raises(ValueError, match="activity: "):
+            function(rates[seed])

@@ -208,3 +208,12 @@ def test_a_single_state_and_no_seeds():
         analysis.jacobian_spectrum(lambda s, u: s, found, dt=1.0, inputs=drive.rename(input="unit"))
     with pytest.raises(ValueError, match="states: 1 of 1 values are not finite"):
         analysis.jacobian_spectrum(linear([[0.9]]), xr.DataArray([np.nan], dims="state"), dt=1.0)
+
+
+def test_a_circuit_without_jacobian_is_nan_among_others():
+    states = xr.DataArray([[[0.5], [1.0]], [[0.0], [1.0]]], dims=("seed", "trial", "state"))
+    found = analysis.jacobian_spectrum(lambda s: jnp.sqrt(s), states, dt=1.0)
+    np.testing.assert_array_equal(found.fit_status, [[0, 0], [1, 0]])
+    np.testing.assert_allclose(found.step_eig_real[..., 0], [[0.5**0.5, 0.5], [np.nan, 0.5]])
+    with pytest.raises(ValueError, match="states: the Jacobian of step is not finite at 1 of 1"):
+        analysis.jacobian_spectrum(lambda s: jnp.sqrt(s), states[1, 0], dt=1.0)

@@ -206,6 +206,14 @@ def test_dataset_over_seeds_and_trials():
     seen = analysis.lyapunov_spectrum(lambda s: s**2, broken * 1e-3, dt=1.0, num_steps=20, burn_in=0)
     assert seen.fit_status.attrs["flag_meanings"] == "computed diverged singular"
     assert (seen.fit_status[1] == 1).all()
+    lost, unheard = start.copy(), inputs.copy()
+    lost[1, 2, 0], unheard[0, 5] = np.nan, np.inf
+    rest = analysis.lyapunov_spectrum(each, lost, inputs=unheard, num_exponents=1, **options)
+    np.testing.assert_array_equal(rest.fit_status, [[1, 0, 0], [1, 0, 1]])
+    assert np.isnan(rest.exponent[1, 2]).all()
+    np.testing.assert_array_equal(np.isnan(rest.final_state).all("state"), rest.fit_status == 1)
+    with pytest.raises(ValueError, match="start: 1 of 2 values are not finite"):
+        analysis.lyapunov_spectrum(lambda s: 0.9 * s, lost[1, 2], dt=1.0)
     with pytest.raises(ValueError, match=r"start: dims .* lack state"):
         analysis.lyapunov_spectrum(each[0], start.rename(state="unit"), dt=1.0)
     with pytest.raises(ValueError, match=r"inputs: dims .*; expected \(…, time, input\)"):

@@ -75,6 +75,10 @@ def test_missing_trials_are_left_out():
         ({"duration": np.array([-1.0, 1000, 1100])}, "duration: found -1 ms; durations are positive"),
         ({"activity": np.ones((3, TIME.size, 2))}, "activity: zero variance over conditions and time"),
         (
+            {"activity": np.full((3, TIME.size, 2), [0.1, -0.7])},
+            "activity: zero variance over conditions and time",
+        ),
+        (
             {"activity": np.ones((3, TIME.size))},
             r"activity: shape \(3, 2200\); expected \(trial, time, unit\)",
         ),
@@ -128,6 +132,8 @@ def test_datasets():
     assert np.isnan(result.population[1])
     assert result.attrs["refusal"].startswith("duration: 0 distinct")
     assert set(result.sizes) <= set(result.coords)
+    turned = analysis.scaling_index(rates.T, xr.zeros_like(duration).T, duration.T)
+    np.testing.assert_allclose(turned.unit_scaling_index, result.unit_scaling_index)
     one = rates.isel(seed=0)
     label = xr.DataArray([0, 1, -1], dims="trial")
     warped = analysis.warp(one, xr.zeros_like(duration[0]), duration[0], condition=label, num_conditions=2)

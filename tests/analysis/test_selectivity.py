@@ -160,6 +160,8 @@ def test_datasets():
     assert found.option.attrs["flag_meanings"] == "none pure linear_mixed nonlinear_mixed"
     assert found.category.dtype.kind == "i"
     np.testing.assert_array_equal(found["unit"], rates["unit"])
+    typed = rates.assign_coords(cell_type=("unit", np.arange(rates.sizes["unit"]) % 2))
+    np.testing.assert_array_equal(analysis.selectivity(typed, factors).cell_type, typed.cell_type)
     np.testing.assert_array_equal(found["time"], rates["time"])
     assert (found.num_units == 5).all()
     assert (found.num_trials == 40).all()

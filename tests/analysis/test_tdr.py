@@ -159,6 +159,8 @@ def test_datasets():
     assert found.score.dims == ("seed", "condition", "time", "parameter")
     assert found["mean"].attrs["units"] == "Hz"
     np.testing.assert_array_equal(found["unit"], rates["unit"])
+    typed = rates.assign_coords(cell_type=("unit", np.arange(rates.sizes["unit"]) % 2))
+    np.testing.assert_array_equal(analysis.tdr(typed, variables, num_components=6).cell_type, typed.cell_type)
     np.testing.assert_array_equal(found["time"], rates["time"])
     assert set(found.sizes) <= set(found.coords)
     assert all({"units", "long_name"} <= set(each.attrs) for each in found.data_vars.values())

@@ -10,7 +10,8 @@ import xarray as xr
 
 from throughtime.analysis._named import Field
 
-STATUS = Field((), "1", "0 computed, 1 refused")
+STATUS = Field((), "1", "how the computation ended")
+FLAGS = {"flag_values": [0, 1], "flag_meanings": "computed refused"}
 
 
 class Attempts:
@@ -44,7 +45,7 @@ class Attempts:
             return (*self.blank, 1)
 
     def told(self, dataset: xr.Dataset) -> xr.Dataset:
-        """``dataset`` with the first refusal as the attribute ``refusal``.
+        """``dataset`` with the first refusal as the attribute ``refusal`` and a meaning for each status.
 
         Raises:
             ValueError: that refusal, if every call was refused.
@@ -53,6 +54,8 @@ class Attempts:
             raise self.refusals[0]
         if self.refusals:
             dataset.attrs["refusal"] = str(self.refusals[0])
+        if "fit_status" in dataset:
+            dataset["fit_status"].attrs = FLAGS | dataset["fit_status"].attrs
         return dataset
 
 

@@ -81,7 +81,12 @@ def pca(
         "mean": Field(("unit",), "1", "mean subtracted"),
         "scale": Field(("unit",), "1", "each unit was divided by this"),
     }
-    options = {"centring": "unit mean", "soft_normalization": soft_normalization}
+    options = {
+        "centring": "unit mean",
+        "averaging": "before the call",
+        "samples": " ".join(sample_dims),
+        "soft_normalization": soft_normalization,
+    }
     sizes = {str(dim): size for dim, size in rates.sizes.items()} | {"component": limit}
     attempts = Attempts(one, blank(fields, sizes))
     dataset = apply(

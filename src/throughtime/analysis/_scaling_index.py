@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from throughtime.analysis._attempts import FLAGS, STATUS
 from throughtime.analysis._by_trial import in_units
 from throughtime.analysis._named import Field, apply
 from throughtime.analysis.arrays import scaling_index as arrays
@@ -17,7 +18,7 @@ FIELDS = {
     "unit_scaling_index": Field(("unit",), "1", "scaling index of each unit"),
     "population_unwarped": Field((), "1", "same in absolute time, population"),
     "unit_unwarped": Field(("unit",), "1", "same in absolute time, each unit"),
-    "fit_status": Field((), "1", "0 computed, 1 refused"),
+    "fit_status": STATUS,
 }
 
 
@@ -87,6 +88,7 @@ def scaling_index(
         method="scaling_index",
         parameters={"num_phases": num_phases, "variance": variance},
     )
+    dataset["fit_status"].attrs |= FLAGS
     if refusals:
         dataset.attrs["refusal"] = str(refusals[0])
     if "unit" in rates.coords:

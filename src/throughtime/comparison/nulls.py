@@ -3,8 +3,8 @@
 Rules that share initial weights and trials can leave circuits alike although they learn in different ways,
 most of all when weights hardly move. So the distance of a rule's circuit from that of BPTT is read beside the
 distances of four others: the circuit before training, one whose readout alone was trained, one that BPTT
-trained from the same weights on other trials, and one it trained from other weights on the same trials: freshly
-drawn ones, also where the comparison begins with weights of the caller's own.
+trained from the same weights on other trials, and one it trained from other weights on the same trials. Those
+weights are drawn anew, also where the comparison begins with weights of the caller's own.
 """
 
 from __future__ import annotations

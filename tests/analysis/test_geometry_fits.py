@@ -155,3 +155,15 @@ def test_a_failed_seed_is_nan_among_others_and_refused_alone(seed, value):
             assert np.isnan(array[seed]).all() if array.dtype.kind == "f" else (array[seed] == 0).all()
         with pytest.raises(ValueError, match="activity: "):
             function(rates[seed])
+
+
+@pytest.mark.parametrize("name", ["pca", "dimensionality"])
+def test_each_checkpoint_is_a_circuit_and_no_sample(name):
+    rng = np.random.default_rng(0)
+    rates = xr.DataArray(rng.standard_normal((2, 30, 4)), dims=("checkpoint", "trial", "unit"))
+    rates = rates * xr.DataArray([1.0, 5.0], dims="checkpoint")
+    both = getattr(analysis, name)(rates)
+    for index in range(2):
+        alone = getattr(analysis, name)(rates.isel(checkpoint=index))
+        for variable in alone.data_vars:
+            np.testing.assert_allclose(both[variable].isel(checkpoint=index), alone[variable])

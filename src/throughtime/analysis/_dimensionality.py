@@ -7,6 +7,7 @@ import xarray as xr
 
 from throughtime.analysis._attempts import STATUS, Attempts, blank
 from throughtime.analysis._named import Field, apply
+from throughtime.analysis._pairs import LEADING
 from throughtime.analysis.arrays import dimensionality as arrays
 
 FIELDS = {
@@ -28,8 +29,8 @@ def dimensionality(rates: xr.DataArray, *, sample_dims: tuple[str, ...] | None =
     refusal is the attribute ``refusal``.
 
     Args:
-        rates: (…, unit). sample_dims: dims whose elements are samples; all but ``seed``, ``run`` and
-            ``unit`` if not given.
+        rates: (…, unit). sample_dims: dims whose elements are samples; all but ``run``, ``seed``,
+            ``checkpoint`` and ``unit`` if not given.
 
     Returns:
         Dataset of the scalars of the array function (…), ``eigenvalue`` (…, component) and ``fit_status``
@@ -44,7 +45,7 @@ def dimensionality(rates: xr.DataArray, *, sample_dims: tuple[str, ...] | None =
         3.0
     """
     if sample_dims is None:
-        sample_dims = tuple(str(dim) for dim in rates.dims if dim not in ("run", "seed", "unit"))
+        sample_dims = tuple(str(dim) for dim in rates.dims if dim not in (*LEADING, "unit"))
     num_units = rates.sizes["unit"]
 
     def one(activity: np.ndarray) -> tuple[object, ...]:

@@ -8,6 +8,7 @@ import xarray as xr
 from throughtime.analysis._attempts import STATUS, Attempts, blank
 from throughtime.analysis._by_trial import in_units
 from throughtime.analysis._named import Field, apply
+from throughtime.analysis._pairs import LEADING
 from throughtime.analysis.arrays import pca as arrays
 
 
@@ -27,8 +28,8 @@ def pca(
     the first refusal is the attribute ``refusal``.
 
     Args:
-        rates: (…, unit). sample_dims: dims whose elements are samples; all but ``seed``, ``run`` and
-            ``unit`` if not given.
+        rates: (…, unit). sample_dims: dims whose elements are samples; all but ``run``, ``seed``,
+            ``checkpoint`` and ``unit`` if not given.
         num_components, soft_normalization: see the array function.
         valid: boolean over sample dims; False samples take no part.
 
@@ -46,7 +47,7 @@ def pca(
         {'component': 2, 'unit': 2, 'time': 4}
     """
     if sample_dims is None:
-        sample_dims = tuple(str(dim) for dim in rates.dims if dim not in ("run", "seed", "unit"))
+        sample_dims = tuple(str(dim) for dim in rates.dims if dim not in (*LEADING, "unit"))
     known = rates.notnull()
     mask = (known | ~known.any(sample_dims)).all("unit")
     if valid is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import itertools
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ MAX_LEVELS, NUM_GROUPS = 12, 5
 GROUPING = range(2, MAX_LEVELS + 1)
 
 
-class Conditions:
+class Conditions(abc.ABC):
     """What is asked about the conditions of trials, the same for all seeds.
 
     Attributes:
@@ -28,9 +29,9 @@ class Conditions:
     run: Run
 
     @property
+    @abc.abstractmethod
     def trials(self) -> xr.Dataset:
         """Trials (seed, trial, …) with their conditions and scores."""
-        raise NotImplementedError
 
     def condition(self, name: str) -> xr.DataArray:
         """A condition or score (seed, trial).

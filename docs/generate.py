@@ -22,7 +22,7 @@ from throughtime.results import labels, schema
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (
     "tasks", "circuits", "credit", "rules", "audit", "training", "results", "analysis", "plotting",
-    "measures", "comparison", "checking",
+    "measures", "comparison", "checking", "spiking",
 )  # fmt: skip
 MODULES = (
     "api", "trial", "objectives", "keys", "gaussian", "config", "frozen", "runtime", "registry", "atomic",

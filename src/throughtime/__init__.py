@@ -31,6 +31,7 @@ __all__ = [
     "reservoir_ceiling",
     "results",
     "rules",
+    "spiking",
     "tasks",
     "train",
     "training",
@@ -46,6 +47,7 @@ _ROOMS = (
     "plotting",
     "results",
     "rules",
+    "spiking",
     "tasks",
     "training",
 )
@@ -74,6 +76,7 @@ if TYPE_CHECKING:
         plotting,
         results,
         rules,
+        spiking,
         tasks,
         training,
     )

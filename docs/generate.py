@@ -22,7 +22,7 @@ from throughtime.results import labels, schema
 ROOT = Path(__file__).resolve().parent.parent
 ROOMS = (
     "tasks", "circuits", "credit", "rules", "audit", "training", "results", "analysis", "plotting",
-    "measures", "comparison", "checking", "spiking",
+    "measures", "comparison", "studies", "checking", "spiking",
 )  # fmt: skip
 MODULES = (
     "api", "trial", "objectives", "keys", "gaussian", "config", "frozen", "runtime", "registry", "atomic",
@@ -246,10 +246,12 @@ def options_part() -> str:
         options.Compare,
         options.Evaluate,
         options.Analyse,
+        options.Transfer,
         options.Show,
         options.ShowTask,
         options.Export,
         options.Run,
+        options.Report,
         options.Figure,
         options.Audit,
         options.List,

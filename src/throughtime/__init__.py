@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 __all__ = [
     "FrozenArray",
     "Run",
+    "Study",
     "Trial",
     "__version__",
     "analyse",
@@ -32,9 +33,11 @@ __all__ = [
     "results",
     "rules",
     "spiking",
+    "studies",
     "tasks",
     "train",
     "training",
+    "transfer",
 ]
 
 _ROOMS = (
@@ -48,11 +51,13 @@ _ROOMS = (
     "results",
     "rules",
     "spiking",
+    "studies",
     "tasks",
     "training",
 )
 _NAMES = {
     "analyse": "throughtime.measures",
+    "transfer": "throughtime.measures",
     "train": "throughtime.api",
     "evaluate": "throughtime.api",
     "gradient": "throughtime.api",
@@ -61,6 +66,7 @@ _NAMES = {
     "reservoir_ceiling": "throughtime.comparison",
     "load": "throughtime.results",
     "Run": "throughtime.results",
+    "Study": "throughtime.studies",
     "Trial": "throughtime.trial",
     "FrozenArray": "throughtime.frozen",
 }
@@ -77,14 +83,16 @@ if TYPE_CHECKING:
         results,
         rules,
         spiking,
+        studies,
         tasks,
         training,
     )
     from throughtime.api import evaluate, gradient, train
     from throughtime.comparison import compare, compare_gradients, reservoir_ceiling
     from throughtime.frozen import FrozenArray
-    from throughtime.measures import analyse
+    from throughtime.measures import analyse, transfer
     from throughtime.results import Run, load
+    from throughtime.studies import Study
     from throughtime.trial import Trial
 
 

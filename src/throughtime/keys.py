@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from jax import Array
     from jax.typing import ArrayLike
 
-PURPOSES = {"train": 0, "validation": 1, "test": 2, "analysis": 3}
-STREAMS = {"task": 0x7461, "circuit": 0x6369, "rule": 0x7275, "init": 0x696E}
+PURPOSES = {"train": 0, "validation": 1, "test": 2, "analysis": 3, "transfer": 4}
+STREAMS = {"task": 0x7461, "circuit": 0x6369, "rule": 0x7275, "init": 0x696E, "spiking": 0x7370}
 SEEDS = {"init": 0, "data": 1, "rule": 2}
 
 
@@ -65,6 +65,6 @@ def rule_draws(seed: Any) -> Iterator[None]:
 
 
 def stream(key: Array, name: str) -> Array:
-    """Key of one stream (``"task"``, ``"circuit"``, ``"rule"``, ``"init"``) within ``key``."""
+    """Key of one stream (``"task"``, ``"circuit"``, ``"rule"``, ``"init"``, ``"spiking"``) within ``key``."""
     folded, seed = jax.random.fold_in(key, STREAMS[name]), _rule_seed.get()
     return folded if name != "rule" or seed is None else jax.random.fold_in(folded, seed)

@@ -21,6 +21,7 @@ def test_the_table_is_printed_and_saved(call: Call, tmp_path: Path) -> None:
     assert "others' states, output error" in lines[2]
     assert lines[3].split()[:2] == ["its", "inverse"]
     assert "not audited: a control" in lines[4]
+    assert lines[6].endswith("(tt.spiking.learn): rflo")
     saved = load_tree(path)
     assert saved.attrs["kind"] == "study"
     found = saved["locality"].to_dataset()

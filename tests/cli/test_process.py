@@ -46,7 +46,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(code: str) -> None:
 
 
 def test_the_probe_of_imports_sees_them() -> None:
-    assert {"jax", "xarray"} <= set(imported("import throughtime as tt; tt.results"))
+    assert {"jax", "xarray"} <= set(imported("import throughtime as tt; tt.results.run_tree"))
 
 
 def test_a_mistake_in_a_process(tmp_path: Path) -> None:

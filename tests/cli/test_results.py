@@ -135,6 +135,8 @@ def test_a_circuit_is_exported(
     assert "replace what is there with overwrite=True (--overwrite)" in refused(*words, "--seed", "1")
     assert call(*words, "--seed", "1", "--overwrite")[0] == 0
     assert "no seed 5; the run has seeds [0, 1]" in refused(*words, "--seed", "5", "--overwrite")
+    equations = ("export", trained, "--to", "brian2", "--seed", "1", "--out", tmp_path / "brian2")
+    assert call(*equations)[:2] == (0, f"saved: {tmp_path / 'brian2' / 'brian2_model.py'}\n")
     other = ("export", trained, "--to", "matlab", "--out", out)
-    assert "--to: expected numpy, found 'matlab'" in refused(*other)
+    assert "--to: expected numpy or brian2, found 'matlab'" in refused(*other)
     assert "is a file; choose another folder" in refused("export", trained, "--to", "numpy", "--out", trained)

@@ -33,6 +33,13 @@ NUMPY = {
     "sigmoid": "sigmoid({})",
     "retanh": "np.maximum(np.tanh({}), 0)",
 }
+EQUATION = {
+    "tanh": "tanh({})",
+    "relu": "clip({}, 0, inf)",
+    "softplus": "clip({0}, 0, inf) + log1p(exp(-abs({0})))",
+    "sigmoid": "0.5*(1 + tanh(0.5*{}))",
+    "retanh": "clip(tanh({}), 0, 1)",
+}
 NON_NEGATIVE = frozenset({"relu", "softplus", "sigmoid", "retanh"})
 
 
@@ -55,3 +62,13 @@ def numpy_activation(name: str, argument: str) -> str:
         'np.maximum(drive, 0)'
     """
     return NUMPY[name].format(argument)
+
+
+def equation_activation(name: str, argument: str) -> str:
+    """The same function in the language of Brian2's equations, as a term of a sum.
+
+    Example:
+        >>> equation_activation("relu", "drive")
+        'clip(drive, 0, inf)'
+    """
+    return EQUATION[name].format(argument)

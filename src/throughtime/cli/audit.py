@@ -13,9 +13,11 @@ import throughtime.runtime  # noqa: F401  (settings JAX reads when it is importe
 from throughtime import config, results, rules
 from throughtime.audit import SIGNALS, TIMES, Verdict, classes
 from throughtime.audit import audit as find_out
+from throughtime.circuits import Circuit
 from throughtime.cli import output
 from throughtime.results.flags import encode_flags, flag_attributes
 from throughtime.results.provenance import library_attributes, strip_paths
+from throughtime.spiking.planning import own_traces
 
 if TYPE_CHECKING:
     from throughtime.cli.options import Audit
@@ -50,12 +52,20 @@ def audit(options: Audit, words: list[str]) -> int:
             name = f"  its {leaf.removeprefix('rule_').replace('_', ' ')}"
             rows.append((name, "", ", ".join(signals) or NOTHING, "", "", ""))
     print(aligned(rows))
+    print(in_brian([rule for rule in chosen if own_traces(Circuit(1, 1, 1), rule) is not None]), end="")
     print(*(f"\n{one}" for one in amiss), sep="", end="\n" if amiss else "")
     if options.out is not None and found:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         tree = audit_tree(found, {"audit": {"records": options.records}}, words)
         print(f"saved: {results.save(tree, options.out, overwrite=options.overwrite)}")
     return int(bool(amiss))
+
+
+def in_brian(found: Sequence[rules.Rule]) -> str:
+    """A line on those of the rules that are synapses of Brian2 as well; "" without any."""
+    names = ", ".join(rule.name for rule in found)
+    told = "in Brian2, by synapses that name their two neurons, themselves and constants"
+    return f"\n{told} (tt.spiking.learn): {names}\n" if names else ""
 
 
 def row(verdict: Verdict) -> tuple[str, ...]:

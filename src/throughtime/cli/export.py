@@ -23,7 +23,7 @@ def export(options: Export) -> int:
     """
     if options.to not in EXPORTS:
         raise Refusal(f"--to: expected {' or '.join(EXPORTS)}, found {options.to!r}.")
-    output.check_folder(options.out / "forward.py", "--out")
+    output.check_folder(options.out / "weights.npz", "--out")
     written = EXPORTS[options.to](
         results.load(options.result),
         options.out,

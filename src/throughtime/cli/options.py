@@ -97,6 +97,48 @@ class Analyse:
 
 
 @dataclass(frozen=True)
+class Transfer:
+    """Give circuits of a saved run integrate-and-fire neurons for units, and save a copy with what they do.
+
+    Exit status 1 if no seed does its task in spikes as well as asked."""
+
+    result: Result
+    """A saved run of leaky units in the current form, or a copy of it with measures."""
+    inverse_lambdas: Annotated[tuple[float, ...], arg(metavar="HZ …")] = tuple(map(float, range(20, 80, 5)))
+    """Values of 1/λ to try, the firing rate in Hz that a rate of 1 stands for."""
+    num_trials: int = 100
+    """Trials per seed for each of them."""
+    fresh_trials: int = 100
+    """Further trials per seed with the best."""
+    loss_below: float = 7.0
+    """What the root of a trial's summed squared error has to be below in the rate circuit."""
+    accuracy_at_least: float = 0.95
+    """Share of correct trials that the rate circuit must, and the spikes should, reach."""
+    peak: float | None = None
+    """For a choice reported by sign: what the output has to exceed once for a trial to be correct."""
+    noise: float = 0.0
+    """SD of what is added to the voltages in each step, in mV."""
+    kept_trials: int = 4
+    """Fresh trials whose spikes are saved."""
+    checkpoint: int = -1
+    """Which of the recorded weights; -1 the final ones, 0 the initial ones."""
+    target: Literal["numpy", "cython"] = "numpy"
+    """What Brian2 makes code for."""
+    out: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Where the copy goes, as .nc or .zarr; RESULT-spiking by default."""
+    overwrite: bool = False
+    """Replace a result that is there already."""
+
+    objects: ClassVar[tuple[str, ...]] = ()
+
+    def run(self, given: Given, words: list[str]) -> int:
+        """Transfer, print and save."""
+        from throughtime.cli.transfer import transfer
+
+        return transfer(self, words)
+
+
+@dataclass(frozen=True)
 class Show:
     """Show what a results file holds: configuration, versions, how each seed ended, groups."""
 
@@ -142,12 +184,12 @@ class ShowTask:
 
 @dataclass(frozen=True)
 class Export:
-    """Write one trained circuit as files that do without throughtime: weights, and a forward pass to read."""
+    """Write one trained circuit as files that do without throughtime: weights, and a program to read."""
 
     result: Result
     """A saved run."""
     to: Annotated[str, arg(metavar="FORMAT")]
-    """numpy: weights.npz, and forward.py that imports NumPy alone."""
+    """numpy: forward.py, which imports NumPy alone; brian2: brian2_model.py; each with its weights.npz."""
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder for the files."""
     seed: Annotated[int | None, arg(metavar="SEED")] = None
@@ -184,6 +226,26 @@ class Run:
         from throughtime.cli.scripts import run_experiment
 
         return run_experiment(self)
+
+
+@dataclass(frozen=True)
+class Report:
+    """Write a study as one page: what was run, outcomes, learning curves, distributions, failures.
+
+    The page holds all that it needs, and asks no network for anything."""
+
+    study: Annotated[Positional[Path], arg(metavar="STUDY")]
+    """Folder of a study, or a combined record."""
+    out: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Where the page goes, as .html; report.html in the folder by default."""
+
+    objects: ClassVar[tuple[str, ...]] = ()
+
+    def run(self, given: Given, words: list[str]) -> int:
+        """Write it and print its path."""
+        from throughtime.cli.report import report
+
+        return report(self)
 
 
 @dataclass(frozen=True)
@@ -251,7 +313,20 @@ class Check:
 
 
 Command = (
-    List | Train | Compare | Evaluate | Analyse | Show | ShowTask | Export | Run | Figure | Audit | Check
+    List
+    | Train
+    | Compare
+    | Evaluate
+    | Analyse
+    | Transfer
+    | Show
+    | ShowTask
+    | Export
+    | Run
+    | Report
+    | Figure
+    | Audit
+    | Check
 )
 COMMANDS: Any = (
     Annotated[List, subcommand("list")]
@@ -259,10 +334,12 @@ COMMANDS: Any = (
     | Annotated[Compare, subcommand("compare")]
     | Annotated[Evaluate, subcommand("evaluate")]
     | Annotated[Analyse, subcommand("analyse")]
+    | Annotated[Transfer, subcommand("transfer")]
     | Annotated[Show, subcommand("show")]
     | Annotated[ShowTask, subcommand("show-task")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Run, subcommand("run")]
+    | Annotated[Report, subcommand("report")]
     | Annotated[Figure, subcommand("figure")]
     | Annotated[Audit, subcommand("audit")]
     | Annotated[Check, subcommand("check")]

@@ -19,6 +19,7 @@ from throughtime.results.provenance import library_attributes, strip_paths
 Given: TypeAlias = str | Measure
 
 GROUP = "analysis"
+ADDED = ("/analysis", "/spiking")
 
 
 def analyse(
@@ -65,8 +66,7 @@ def analyse(
         ('seed',)
     """
     chosen = choose(measures)
-    plain = {path: data for path, data in local_datasets(run.tree) if not path.startswith(f"/{GROUP}")}
-    digest = content_sha256(xr.DataTree.from_dict(plain))
+    digest = taken_from(run)
     material = Material(run, checkpoint=checkpoint, num_trials=num_trials)
     run.params(run.seeds[0], checkpoint)  # refuses a checkpoint there is not
     groups = dict(local_datasets(run.tree))
@@ -81,13 +81,23 @@ def analyse(
         found.attrs["input_sha256"] = digest
         groups[f"/{GROUP}/{name}"] = found
     groups.setdefault(f"/{GROUP}", xr.Dataset())
+    return copy_of(run, groups, command)
+
+
+def taken_from(run: Run) -> str:
+    """Hash of what a run holds but for groups that were added to it."""
+    plain = {path: data for path, data in local_datasets(run.tree) if not path.startswith(ADDED)}
+    return content_sha256(xr.DataTree.from_dict(plain))
+
+
+def copy_of(run: Run, groups: dict[str, xr.Dataset], command: str | None) -> Run:
+    """A run with these groups, of kind ``analysis``, which names the ``parent_run`` and the command."""
     attrs: dict[Any, Any] = dict(run.tree.attrs)
     attrs |= library_attributes(GROUP)
     attrs.setdefault("parent_run", attrs["run_id"])
     if command is not None:
         attrs["command"] = strip_paths(command)
-    groups["/"] = xr.Dataset(attrs=attrs)
-    return Run(xr.DataTree.from_dict(groups))
+    return Run(xr.DataTree.from_dict({**groups, "/": xr.Dataset(attrs=attrs)}))
 
 
 def choose(measures: Iterable[Given] | Mapping[str, Mapping[str, Any]]) -> dict[str, Measure]:

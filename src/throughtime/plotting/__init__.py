@@ -25,6 +25,7 @@ from throughtime.plotting.recordings import kinematics, recording_scores, sequen
 from throughtime.plotting.rhythm import peak_variability, synchronization, temporal_scaling
 from throughtime.plotting.sequences import serial_position
 from throughtime.plotting.similarity import circuit_map, distance_matrix, group_distances, start_spread
+from throughtime.plotting.spikes import rates_against_spikes, spike_raster, transfer_accuracy
 from throughtime.plotting.statistics import (
     bias_variability,
     paired_differences,
@@ -95,6 +96,7 @@ __all__ = [
     "produced_interval",
     "psychometric",
     "psychometric_by",
+    "rates_against_spikes",
     "recording_scores",
     "reference_distances",
     "repetition",
@@ -108,6 +110,7 @@ __all__ = [
     "serial_position",
     "sharpness",
     "sorted_rates",
+    "spike_raster",
     "start_spread",
     "state_space",
     "style",
@@ -118,6 +121,7 @@ __all__ = [
     "time_constants",
     "timing_by",
     "timing_variability",
+    "transfer_accuracy",
     "trial",
     "trials_by_condition",
     "weight_change",

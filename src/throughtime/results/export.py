@@ -1,9 +1,8 @@
-"""A trained circuit as two files that need nothing but NumPy: its numbers, and a forward pass to read."""
+"""A trained circuit as two files that do without throughtime: its numbers, and a program to read."""
 
 from __future__ import annotations
 
 import ast
-import contextlib
 import io
 import os
 from collections.abc import Callable, Mapping
@@ -15,14 +14,16 @@ import numpy as np
 from throughtime import __version__, atomic
 from throughtime.results.errors import ResultsError
 from throughtime.results.flags import labels
+from throughtime.spiking.program import MODEL, WEIGHTS, model_numbers, program
 
 if TYPE_CHECKING:
     from throughtime.circuits import Circuit
     from throughtime.circuits.dynamics import NumpyStep
     from throughtime.results.run import Run
 
-WEIGHTS, FORWARD = "weights.npz", "forward.py"
-ARRAYS = ("recurrent", "input", "bias", "readout", "readout_bias")
+    Arrays = dict[str, Any]
+
+FORWARD = "forward.py"
 
 SIGMOID = """
 
@@ -94,6 +95,66 @@ def export_numpy(
             folder that cannot be written.
         ValueError: for a dynamics that does not say what it does in NumPy.
     """
+
+    def content(circuit: Circuit, params: Mapping[str, Any], origin: dict[str, str]) -> tuple[Arrays, str]:
+        arrays, step = _numbers(circuit, params)
+        return arrays, _program(circuit, step, **origin)
+
+    return _export(run, folder, FORWARD, content, seed, checkpoint, overwrite)
+
+
+def export_brian2(
+    run: Run,
+    folder: str | os.PathLike[str],
+    *,
+    seed: int | None = None,
+    checkpoint: int = -1,
+    overwrite: bool = False,
+) -> Path:
+    """Write one trained circuit as ``weights.npz`` and ``brian2_model.py``.
+
+    The program is that of :func:`throughtime.spiking.source`; it imports NumPy and Brian2 and nothing else,
+    and its ``run(inputs)`` gives rates (time, unit) and outputs (time, output) of one trial as
+    ``circuit.run`` does. ``weights.npz`` holds the effective weights, which synapses exist, the initial state
+    and the constants of the dynamics, in float64. Brian2 itself is not needed to write them.
+
+    Args:
+        run: a trained or loaded run.
+        folder: where the two files go; made if it is missing.
+        seed: label of the seed; may be left out where the run has only one.
+        checkpoint: which recorded weights, the final ones by default.
+        overwrite: replace the two files if they are there.
+
+    Returns:
+        The path of ``brian2_model.py``.
+
+    Raises:
+        ResultsError: for a seed or checkpoint the run does not have, files that are there already, or a
+            folder that cannot be written.
+        ValueError: for a dynamics without differential equations, such as gated units.
+    """
+
+    def content(circuit: Circuit, params: Mapping[str, Any], origin: dict[str, str]) -> tuple[Arrays, str]:
+        arrays, equations = model_numbers(circuit, params)
+        words = "{origin}\nInputs: {inputs}.\nOutputs: {outputs}.".format(**origin)
+        return arrays, program(circuit, equations, origin=words)
+
+    return _export(run, folder, MODEL, content, seed, checkpoint, overwrite)
+
+
+EXPORTS: dict[str, Callable[..., Path]] = {"numpy": export_numpy, "brian2": export_brian2}
+
+
+def _export(
+    run: Run,
+    folder: str | os.PathLike[str],
+    name: str,
+    content: Callable[[Circuit, Mapping[str, Any], dict[str, str]], tuple[Arrays, str]],
+    seed: int | None,
+    checkpoint: int,
+    overwrite: bool,
+) -> Path:
+    """Write the arrays and the program ``name`` that ``content`` makes of one circuit."""
     folder = Path(folder)
     seeds = run.seeds
     if seed is None:
@@ -101,56 +162,46 @@ def export_numpy(
             raise ResultsError(f"export: the run has seeds {seeds}; choose one of them (--seed).")
         seed = seeds[0]
     params = run.params(seed, checkpoint)
-    there = [name for name in (WEIGHTS, FORWARD) if os.path.lexists(folder / name)]
+    there = [file for file in (WEIGHTS, name) if os.path.lexists(folder / file)]
     if there and not overwrite:
         raise ResultsError(
             f"export: {folder} holds {' and '.join(there)}; choose another folder, or replace what is there "
             "with overwrite=True (--overwrite)."
         )
-    arrays, step = _numbers(run.circuit, params)
-    content = io.BytesIO()
-    np.savez(content, **arrays)
-    program = _program(run.circuit, step, **_origin(run, seed, checkpoint))
+    others = [file for file in {FORWARD, MODEL} - {name} if os.path.lexists(folder / file)]
+    if others:
+        raise ResultsError(
+            f"export: {folder} holds {others[0]}, which reads other numbers from {WEIGHTS}; choose another "
+            "folder."
+        )
+    arrays, text = content(run.circuit, params, _origin(run, seed, checkpoint))
+    numbers = io.BytesIO()
+    np.savez(numbers, **arrays)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        atomic.write_bytes(folder / WEIGHTS, content.getvalue())
-        atomic.write_bytes(folder / FORWARD, program.encode())
+        atomic.write_bytes(folder / WEIGHTS, numbers.getvalue())
+        atomic.write_bytes(folder / name, text.encode())
     except OSError as error:
         raise ResultsError(
             f"export: {folder} cannot be written ({error.strerror}); choose another folder, or ask for the "
             "right to write there."
         ) from error
-    return folder / FORWARD
+    return folder / name
 
 
-EXPORTS: dict[str, Callable[..., Path]] = {"numpy": export_numpy}
+def _numbers(circuit: Circuit, params: Mapping[str, Any]) -> tuple[Arrays, NumpyStep]:
+    """Every array of the forward pass by name, and the dynamics' step."""
+    from throughtime.circuits.numbers import free, numbers, precision
 
-
-def _numbers(circuit: Circuit, params: Mapping[str, np.ndarray]) -> tuple[dict[str, Any], NumpyStep]:
-    """Every array of the program by name, and the dynamics' step."""
-    import jax
-
-    from throughtime.circuits.readout import readout_decay
-
-    dtype = params["bias"].dtype
-    dynamics, units = circuit.dynamics, circuit.num_units
-    with jax.enable_x64(True) if dtype == np.float64 else contextlib.nullcontext():
-        free: Any = {name: jax.numpy.asarray(value) for name, value in params.items()}
-        step = dynamics.numpy_step(free, units, circuit.dt)
-        weights = circuit.weights(free)
-        arrays = {name: np.asarray(getattr(weights, name)) for name in ARRAYS}
-        for name, value in circuit.initial_state(free).items():
-            arrays[f"initial_{name}"] = np.asarray(value)
-        if circuit.output_feedback:
-            arrays["output_feedback"] = np.asarray(weights.output_feedback)
-        if circuit.readout_tau is not None:
-            arrays["kappa"] = np.asarray(readout_decay(circuit), dtype)
+    arrays, dynamics, units = numbers(circuit, params), circuit.dynamics, circuit.num_units
+    with precision(params):
+        step = dynamics.numpy_step(free(params), units, circuit.dt)
     fed = {"recurrent": dynamics.recurrent_drives, "input": dynamics.input_drives}
     fed |= {"output_feedback": dynamics.input_drives} if circuit.output_feedback else {}
     for name, drives in fed.items():
         arrays[name] = _every_drive(arrays[name], drives, dynamics.num_drives)
     for name, constant in step.constants.items():
-        arrays[name] = np.broadcast_to(np.asarray(constant, dtype), (units,))
+        arrays[name] = np.broadcast_to(np.asarray(constant, arrays["bias"].dtype), (units,))
     return arrays, step
 
 

@@ -13,6 +13,7 @@ DIMS = frozenset({
     "recurrent_gate", "input_gate", "rank", "region", "epoch", "rule", "option", "time_train", "time_test",
     "lag", "lesion", "task", "resample", "parameter", "spike", "block", "draw", "signal", "stage",
     "other_run", "other_condition", "other_task", "predicted_rule", "pair", "start", "predictor", "dichotomy",
+    "circuit", "metric",
 })
 # fmt: on
 UNITS = ("1", "ms", "1/ms", "Hz", "mV", "rad", "1/tau", "byte")

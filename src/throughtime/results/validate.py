@@ -20,6 +20,7 @@ from throughtime.results.schema import (
 )
 
 PAIR = ("unit", "presynaptic_unit")
+LABELS = ("task", "circuit", "rule")
 FILL = ("_FillValue", "missing_value")
 PLAIN = (
     "use a str, int, float or a list of at least two of one of them (bool as 0/1, dict as JSON, None as no "
@@ -109,14 +110,16 @@ def attributes_are_plain(group: Group, seen: dict[str, Any]) -> Found:
 def dims_are_known(group: Group, seen: dict[str, Any]) -> Found:
     """Rule 3: dims in the vocabulary, none twice in a variable, none used as the name of anything else.
 
-    A coordinate along another dim (``cell_type`` on ``unit``) has a name of its own, like a variable.
+    A coordinate along another dim (``cell_type`` on ``unit``) has a name of its own, like a variable; but
+    what tells combined runs apart may be called ``task``, ``circuit`` and ``rule`` (run).
     """
     for name, variable in group.own.variables.items():
         for dim in sorted({str(d) for d in variable.dims} - DIMS):
             yield str(name), f"dim {dim!r} is unknown; rename it to one of {', '.join(sorted(DIMS))}."
         if len(set(variable.dims)) < variable.ndim:
             yield str(name), f"a dim occurs twice in {variable.dims}; rename one, as in {', '.join(PAIR)}."
-        elsewhere = name in group.own.data_vars or variable.dims not in ((), (name,))
+        labels = name in LABELS and variable.dims == ("run",)
+        elsewhere = name in group.own.data_vars or not (variable.dims in ((), (name,)) or labels)
         if name in DIMS and elsewhere:
             yield str(name), "a variable must not have the name of a dim; rename the variable."
 

@@ -6,11 +6,49 @@ Brian2 is imported when a function here is called, never before.
 from __future__ import annotations
 
 import importlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_MEMBERS: dict[str, str] = {}
+if TYPE_CHECKING:
+    from throughtime.spiking.eprop_lif import SpikingCircuit, learn_spiking
+    from throughtime.spiking.kernel import filtered
+    from throughtime.spiking.learning import Learned, learn
+    from throughtime.spiking.lif import LIF, Spikes, simulate
+    from throughtime.spiking.program import source
+    from throughtime.spiking.replica import Replica, replicate
+    from throughtime.spiking.transferring import Trained, transfer
 
-__all__: list[str] = []
+# name -> file, which has another name: a room's attribute is either the file or the function
+_MEMBERS: dict[str, str] = {
+    "Learned": "learning",
+    "learn": "learning",
+    "SpikingCircuit": "eprop_lif",
+    "learn_spiking": "eprop_lif",
+    "Replica": "replica",
+    "replicate": "replica",
+    "source": "program",
+    "LIF": "lif",
+    "Spikes": "lif",
+    "simulate": "lif",
+    "filtered": "kernel",
+    "Trained": "transferring",
+    "transfer": "transferring",
+}
+
+__all__ = [
+    "LIF",
+    "Learned",
+    "Replica",
+    "Spikes",
+    "SpikingCircuit",
+    "Trained",
+    "filtered",
+    "learn",
+    "learn_spiking",
+    "replicate",
+    "simulate",
+    "source",
+    "transfer",
+]
 
 
 def __getattr__(name: str) -> Any:

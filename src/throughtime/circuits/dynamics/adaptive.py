@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import jax.numpy as jnp
 import numpy as np
 
-from throughtime.circuits.activations import activation, numpy_activation
-from throughtime.circuits.dynamics.base import NumpyStep
+from throughtime.circuits.activations import activation, equation_activation, numpy_activation
+from throughtime.circuits.dynamics.base import Equations, NumpyStep
 from throughtime.circuits.dynamics.membrane import Membrane, per_unit
 from throughtime.frozen import FrozenArray
 
@@ -115,4 +115,20 @@ class Adaptive(Membrane):
                 "rho": np.exp(-dt / np.asarray(self.tau_adaptation, float)),
                 **held,
             },
+        )
+
+    def equations(self, params: Params, num_units: int, dt: float) -> Equations:
+        """The leak, and the adaptation with the time constant dt/(1−ρ), of which a step of Euler is ρ."""
+        line, held = self.firing_equation(equation_activation(self.activation, "current"))
+        rho = np.exp(-dt / np.asarray(self.tau_adaptation, float))
+        return Equations(
+            lines=(
+                "dcurrent/dt = (-current + drive - beta*adaptation)/tau : 1",
+                "dadaptation/dt = (-adaptation + firing)/tau_adaptation : 1",
+                line,
+            ),
+            sent="firing",
+            read="firing",
+            times={"tau": self.taus(params, num_units), "tau_adaptation": dt / (1 - rho)},
+            constants={"beta": np.asarray(self.strength, float), **held},
         )

@@ -35,6 +35,27 @@ class NumpyStep(NamedTuple):
     constants: dict[str, ArrayLike]
 
 
+class Equations(NamedTuple):
+    """A dynamics as differential equations in the language of Brian2, for a simulator other than ours.
+
+    One step of forward Euler, all variables at once, is one step of the circuit. Equations may read
+    ``drive``, the ``times``, the ``constants`` and each other. State variables go by their own names.
+
+    Attributes:
+        lines: equations; what a step of Euler does not change is a parameter, ``"x : 1"``.
+        sent: name of what synapses transmit; read: name of what the readout reads.
+        after: statements carried out after the step of Euler, with its new values.
+        times: name -> time constants (unit,) in ms; constants: name -> numbers (unit,) without unit.
+    """
+
+    lines: tuple[str, ...]
+    sent: str
+    read: str
+    times: dict[str, ArrayLike]
+    constants: dict[str, ArrayLike]
+    after: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Dynamics:
     """Base of all neuron dynamics; every method is elementwise over units.
@@ -165,6 +186,24 @@ class Dynamics:
         raise ValueError(
             f"{type(self).__name__} does not say what it does in plain NumPy; define "
             "numpy_step(params, num_units, dt)."
+        )
+
+    def equations(self, params: Params, num_units: int, dt: float) -> Equations:
+        """What :meth:`local` and :meth:`rate` do, as differential equations; needed only for Brian2.
+
+        Raises:
+            ValueError: unless a dynamics defines it.
+        """
+        name = type(self).__name__
+        if self.num_drives > 1:
+            raise ValueError(
+                f"{name} units have {self.num_drives} drives, which multiply each other from step to step "
+                "and have no differential equation for Brian2; use leaky, adaptive or plastic units, or "
+                "export the circuit to NumPy."
+            )
+        raise ValueError(
+            f"{name} does not say what it is as differential equations; define "
+            "equations(params, num_units, dt)."
         )
 
 

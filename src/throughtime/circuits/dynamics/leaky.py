@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import jax.numpy as jnp
 
-from throughtime.circuits.dynamics.base import NumpyStep
+from throughtime.circuits.dynamics.base import Equations, NumpyStep
 from throughtime.circuits.dynamics.membrane import Formed
 
 if TYPE_CHECKING:
@@ -73,3 +73,7 @@ class Leaky(Formed):
         step, firing, held = self.numpy_filtered()
         constants = {"alpha": self.numpy_alpha(params, num_units, dt), **held}
         return NumpyStep(step=(step,), rate=firing, readout=firing, constants=constants)
+
+    def equations(self, params: Params, num_units: int, dt: float) -> Equations:
+        """The leak."""
+        return self.filtered_equations(params, num_units)

@@ -10,8 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from throughtime.circuits.activations import NON_NEGATIVE, activation, numpy_activation
-from throughtime.circuits.dynamics.base import Dynamics, check_tau
+from throughtime.circuits.activations import NON_NEGATIVE, activation, equation_activation, numpy_activation
+from throughtime.circuits.dynamics.base import Dynamics, Equations, check_tau
 from throughtime.config import LATER
 from throughtime.frozen import FrozenArray
 
@@ -151,11 +151,22 @@ class Membrane(Dynamics):
             return jnp.broadcast_to(jnp.asarray(dt / np.asarray(self.tau, float), dtype), (num_units,))
         return (dt / self.time_constant(params, num_units)).astype(dtype)
 
+    def taus(self, params: Params, num_units: int) -> np.ndarray:
+        """Time constant of every unit in float64, ms; a trained one in the precision it was trained in."""
+        tau = self.tau if self.tau_range is None else self.time_constant(params, num_units)
+        return np.broadcast_to(np.asarray(tau, float), (num_units,))
+
     def numpy_alpha(self, params: Params, num_units: int, dt: float) -> np.ndarray:
         """``α = dt/τ`` of every unit, for :meth:`numpy_step`."""
-        trained = self.tau_range is not None
-        tau = self.time_constant(params, num_units) if trained else self.tau
-        return np.broadcast_to(dt / np.asarray(tau, float), (num_units,))
+        return dt / self.taus(params, num_units)
+
+    def firing_equation(self, rate: str) -> tuple[str, dict[str, ArrayLike]]:
+        """The line that holds ``firing`` to ``rate`` or to what a unit is held at, and its constants."""
+        if self.held_rates is None:
+            return f"firing = {rate} : 1", {}
+        held = self.held_rates.values
+        line = f"firing = ({rate})*free + held : 1"
+        return line, {"free": np.isnan(held).astype(float), "held": np.nan_to_num(held)}
 
 
 @dataclass(frozen=True)
@@ -199,3 +210,18 @@ class Formed(Membrane):
         firing = self.form if rate else numpy_activation(self.activation, self.form)
         step = f"{self.form} = (1 - alpha) * {self.form} + alpha * {arriving}"
         return step, *self.numpy_held(firing)
+
+    def filtered_equations(self, params: Params, num_units: int) -> Equations:
+        """The leak and the rate, for :meth:`equations`."""
+        rate = self.form == "rate"
+        arriving = equation_activation(self.activation, "drive") if rate else "drive"
+        line, held = self.firing_equation(
+            self.form if rate else equation_activation(self.activation, self.form)
+        )
+        return Equations(
+            lines=(f"d{self.form}/dt = (-{self.form} + {arriving})/tau : 1", line),
+            sent="firing",
+            read="firing",
+            times={"tau": self.taus(params, num_units)},
+            constants=held,
+        )

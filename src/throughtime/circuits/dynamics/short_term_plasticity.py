@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from throughtime.circuits.activations import NON_NEGATIVE
-from throughtime.circuits.dynamics.base import NumpyStep
+from throughtime.circuits.dynamics.base import Equations, NumpyStep
 from throughtime.circuits.dynamics.membrane import Formed
 from throughtime.frozen import FrozenArray
 
@@ -190,6 +190,29 @@ class ShortTermPlasticity(Formed):
                 "release": release,
                 **held,
             },
+        )
+
+    def equations(self, params: Params, num_units: int, dt: float) -> Equations:
+        """The leak; the synapses follow with the new rate."""
+        leak = self.filtered_equations(params, num_units)
+        release, tau_u, tau_x = self.resources(num_units)
+        return leak._replace(
+            lines=(
+                *leak.lines,
+                "sent = utilisation*available*firing : 1",
+                "available : 1",
+                "utilisation : 1",
+            ),
+            sent="sent",
+            after=(
+                "spikes = firing*dt/second",
+                "spent = utilisation*available*spikes",
+                "raised = release*(1 - utilisation)*spikes",
+                "available = clip(available + dt/tau_x*(1 - available) - spent, 0, 1)",
+                "utilisation = clip(utilisation + dt/tau_u*(release - utilisation) + raised, 0, 1)",
+            ),
+            times={**leak.times, "tau_x": tau_x, "tau_u": tau_u},
+            constants={**leak.constants, "release": release},
         )
 
 

@@ -44,6 +44,7 @@ figures: setup
 	test ! -e evidence/innate_trajectory.nc || $(BIN)/python figures/innate_trajectory.py
 	test ! -e evidence/learned_dynamics.nc || $(BIN)/python figures/learned_dynamics.py
 	test ! -e evidence/recorded_data.nc || $(BIN)/python figures/recorded_data.py
+	test ! -e evidence/rate_to_spikes.nc || $(BIN)/python figures/rate_to_spikes.py
 	test ! -e evidence/tasks.nc || $(BIN)/python figures/task_demands.py
 	test ! -e evidence/tasks.nc || $(BIN)/python figures/task_signatures.py
 	@test -e $(OUT)/demo-cue-set-go.nc || echo "not drawn: working_memory and timing, which show what make demo trains"
@@ -68,6 +69,7 @@ evidence: setup
 	$(BIN)/python experiments/innate_trajectory.py --out $(OUT)
 	$(BIN)/python experiments/learned_dynamics.py --out $(OUT)
 	$(BIN)/python experiments/recorded_data.py --out $(OUT)
+	$(BIN)/python experiments/rate_to_spikes.py --out $(OUT)
 
 $(DOCS): $(SETUP) requirements-docs.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock

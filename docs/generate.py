@@ -39,6 +39,7 @@ FIGURES = {
     "innate_trajectory": "evidence/innate_trajectory.nc",
     "learned_dynamics": "evidence/learned_dynamics.nc",
     "recorded_data": "evidence/recorded_data.nc",
+    "rate_to_spikes": "evidence/rate_to_spikes.nc",
     "task_demands": "evidence/tasks.nc",
     "task_signatures": "evidence/tasks.nc",
 }

@@ -74,7 +74,9 @@ def test_streams_and_seeds_do_not_meet():
     assert len(found) == len(keys.STREAMS)
     roles = {tuple(np.asarray(jax.random.key_data(keys.seed_key(0, role)))) for role in keys.SEEDS}
     assert len(roles) == 3
-    assert keys.PURPOSES == {"train": 0, "validation": 1, "test": 2, "analysis": 3, "transfer": 4}, "never renumbered"
+    assert keys.PURPOSES == {"train": 0, "validation": 1, "test": 2, "analysis": 3, "transfer": 4}, (
+        "never renumbered"
+    )
 
 
 def test_circuit_noise_does_not_reuse_the_draws_of_the_task():

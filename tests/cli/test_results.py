@@ -138,5 +138,8 @@ def test_a_circuit_is_exported(
     equations = ("export", trained, "--to", "brian2", "--seed", "1", "--out", tmp_path / "brian2")
     assert call(*equations)[:2] == (0, f"saved: {tmp_path / 'brian2' / 'brian2_model.py'}\n")
     other = ("export", trained, "--to", "matlab", "--out", out)
-    assert "--to: expected numpy or brian2, found 'matlab'" in refused(*other)
+    assert (
+        "--to: expected numpy or brian2 for a run, csv, netcdf, zarr for a study, found 'matlab'"
+        in refused(*other)
+    )
     assert "is a file; choose another folder" in refused("export", trained, "--to", "numpy", "--out", trained)

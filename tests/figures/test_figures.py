@@ -17,6 +17,7 @@ from tests.figures import (
     recorded_studies,
     studies,
     task_studies,
+    transfer_studies,
 )
 from tests.plotting import synthetic
 from throughtime.plotting import style
@@ -34,6 +35,7 @@ SOURCES = {
     "innate_trajectory": perturbed_studies.innate_trajectory,
     "learned_dynamics": dissection_studies.learned_dynamics,
     "recorded_data": recorded_studies.recorded_data,
+    "rate_to_spikes": transfer_studies.rate_to_spikes,
     "task_demands": task_studies.tasks,
     "task_signatures": task_studies.tasks,
 }

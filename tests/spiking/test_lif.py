@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tests.spiking.euler_twin import twin
-from throughtime.spiking import LIF, Spikes, filtered, lif, simulate
+from throughtime.spiking import LIF, Spikes, filtered, lif_network, simulate
 
 UNITS, BINS, STEPS = 10, 24, 67
 WIDTH = 3.35  # ms, no whole number of anything but steps
@@ -98,32 +98,34 @@ def test_variants_have_the_spikes_of_their_twin_too(network, neurons) -> None:
 
 
 def test_spikes_do_not_depend_on_how_many_replicas_go_together(network, published, monkeypatch) -> None:
-    monkeypatch.setattr(lif, "NEURONS_AT_ONCE", UNITS)
-    assert [part.start for part in lif._blocks(3, UNITS, 1)] == [0, 1, 2]
+    monkeypatch.setattr(lif_network, "NEURONS_AT_ONCE", UNITS)
+    assert [part.start for part in lif_network.blocks(3, UNITS, 1)] == [0, 1, 2]
     assert as_list(simulate(LIF(), **network)) == published[0]
 
 
+@pytest.mark.filterwarnings("ignore")  # of the parser of equations
+def test_a_group_of_the_user_s_own_may_have_the_same_name(network, published) -> None:
+    import brian2 as b2
+
+    own = b2.NeuronGroup(1, "v : 1", name="neurons")
+    assert as_list(simulate(LIF(), **network)) == published[0]
+    assert own.name == "neurons"
+
+
 def test_replicas_are_of_about_one_size_and_few_synapses() -> None:
-    sizes = [part.stop - part.start for part in lif._blocks(1200, 200, 8000)]
+    sizes = [part.stop - part.start for part in lif_network.blocks(1200, 200, 8000)]
     assert sizes == [300] * 4
-    assert max(part.stop - part.start for part in lif._blocks(1200, 200, 40_000)) == 100
+    assert max(part.stop - part.start for part in lif_network.blocks(1200, 200, 40_000)) == 100
 
 
-@pytest.mark.skipif("THROUGHTIME_SLOW" not in os.environ, reason="compiles for a minute; THROUGHTIME_SLOW=1")
+@pytest.mark.skipif("THROUGHTIME_SLOW" not in os.environ, reason="compiles; THROUGHTIME_SLOW=1")
 def test_cython_has_the_same_spikes(network, published) -> None:
     assert as_list(simulate(LIF(), **network, target="cython")) == published[0]
 
 
 def alone(drive: float, neurons: LIF, bins: int = 4, **options: Any) -> Spikes:
-    return simulate(
-        neurons,
-        recurrent=np.zeros((1, 1)),
-        drive=np.full((1, bins, 1), drive),
-        tau=np.array([30.0]),
-        scale=np.ones(1),
-        bin_width=20.0,
-        **options,
-    )
+    network = {"recurrent": np.zeros((1, 1)), "tau": np.array([30.0]), "scale": np.ones(1), **options}
+    return simulate(neurons, drive=np.full((1, bins, 1), drive), bin_width=20.0, **network)
 
 
 def test_interval_under_constant_drive_is_that_of_the_formula() -> None:
@@ -140,7 +142,7 @@ def test_a_neuron_driven_hard_spikes_when_it_wakes(refractory: float, steps: int
 
 def test_noise_is_of_the_seed_and_leaves_the_generator_of_others_alone() -> None:
     before = np.random.get_state()[1].copy()  # noqa: NPY002
-    first, again, other = (alone(0.0, LIF(noise=0.5), seed=seed) for seed in (1, 1, 2))
+    first, again, other = (alone(0.0, LIF(noise=1.0), bins=2, seed=seed) for seed in (1, 1, 2))
     np.testing.assert_array_equal(first.step, again.step)
     assert first.step.tolist() != other.step.tolist()
     assert len(first.step) > 0  # without noise and drive there is none
@@ -151,7 +153,8 @@ def test_noise_is_of_the_seed_and_leaves_the_generator_of_others_alone() -> None
 def test_noise_has_the_size_that_was_asked_for() -> None:
     """With τ_m = dt, v + noise is white: it crosses the threshold, 2 SD away, in 2.28 % of the steps."""
     neurons = LIF(tau_membrane=0.05, refractory=0.0, noise=3.0, bias=-46.0)
-    share = len(alone(0.0, neurons, bins=100).step) / 40_000
+    many = {"scale": np.ones(20), "trial": np.zeros(20, int)}
+    share = len(alone(0.0, neurons, bins=5, **many).step) / 40_000
     assert share == pytest.approx(0.02275, rel=0.1)
 
 

@@ -216,7 +216,7 @@ def test_training_and_held_out_trials_are_disjoint():
         for update in (0, 1, 5):
             words = np.asarray(jax.random.key_data(keys.trial_keys(root, purpose, update, 64)))
             seen |= {tuple(pair) for pair in words.tolist()}
-    assert len(seen) == 4 * 3 * 64
+    assert len(seen) == len(keys.PURPOSES) * 3 * 64
     one = keys.trial_key(root, "test", 5, 7)
     assert jnp.array_equal(one, keys.trial_keys(root, "test", 5, 8)[7])
 

@@ -184,12 +184,13 @@ class ShowTask:
 
 @dataclass(frozen=True)
 class Export:
-    """Write one trained circuit as files that do without throughtime: weights, and a program to read."""
+    """Write one trained circuit, or the outcomes of a study, as files that do without throughtime."""
 
     result: Result
-    """A saved run."""
+    """A saved run; or the folder of a study, or its combined record."""
     to: Annotated[str, arg(metavar="FORMAT")]
-    """numpy: forward.py, which imports NumPy alone; brian2: brian2_model.py; each with its weights.npz."""
+    """Of a run: numpy (forward.py, which imports NumPy alone) or brian2 (brian2_model.py), with weights.npz.
+    Of a study: csv (outcomes, curves, what is lost), netcdf or zarr (all that was found, in one file)."""
     out: Annotated[Path, arg(metavar="DIR")]
     """Folder for the files."""
     seed: Annotated[int | None, arg(metavar="SEED")] = None
@@ -246,6 +247,36 @@ class Report:
         from throughtime.cli.report import report
 
         return report(self)
+
+
+@dataclass(frozen=True)
+class Table:
+    """Show the outcomes of a study: success, trials to criterion, scores, and differences between rules."""
+
+    study: Annotated[Positional[Path], arg(metavar="STUDY")]
+    """Folder of a study, or a combined record."""
+    to: Literal["text", "csv", "latex"] = "text"
+    """Layout: for a terminal; a column for each number; or a tabular with rules of booktabs."""
+    metric: Literal["final_score", "final_loss", "trials_to_criterion"] = "final_score"
+    """What rules are compared in."""
+    reference: Annotated[str | None, arg(metavar="RULE")] = None
+    """Rule that the others are compared with; bptt by default, or else the first."""
+    test: Literal["sign-flip", "wilcoxon", "mann-whitney"] = "sign-flip"
+    """Of pairs of seeds; mann-whitney takes seeds for independent."""
+    family: Literal["task", "study"] = "task"
+    """Comparisons that the correction of p values counts together."""
+    out: Annotated[Path | None, arg(metavar="FILE")] = None
+    """Write the table there, and print nothing of it."""
+    overwrite: bool = False
+    """Replace a file that is there already."""
+
+    objects: ClassVar[tuple[str, ...]] = ()
+
+    def run(self, given: Given, words: list[str]) -> int:
+        """Print or write it."""
+        from throughtime.cli.table import table
+
+        return table(self)
 
 
 @dataclass(frozen=True)
@@ -324,6 +355,7 @@ Command = (
     | Export
     | Run
     | Report
+    | Table
     | Figure
     | Audit
     | Check
@@ -340,6 +372,7 @@ COMMANDS: Any = (
     | Annotated[Export, subcommand("export")]
     | Annotated[Run, subcommand("run")]
     | Annotated[Report, subcommand("report")]
+    | Annotated[Table, subcommand("table")]
     | Annotated[Figure, subcommand("figure")]
     | Annotated[Audit, subcommand("audit")]
     | Annotated[Check, subcommand("check")]

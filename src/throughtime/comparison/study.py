@@ -53,15 +53,7 @@ class Study:
         rate = 1.0 if rule.traits.displacement else learning_rate
         settings = self.settings(rule, rate, seeds)
         training.configuration(self.task, self.circuit, rule, **settings)
-        objective = self.objective
-
-        def once(key: Any) -> Any:
-            params = self.circuit.init(key=key)
-            state = rule.init(self.circuit, params, key=key)
-            trials = jax.vmap(self.task.trial)(jax.random.split(key, settings["batch_size"]))
-            return rule.gradient(self.circuit, params, state, trials, objective, key=key)[0]
-
-        jax.eval_shape(once, jax.random.key(0))
+        refuse_gradient(self.task, self.circuit, rule, self.objective, settings["batch_size"])
 
     def tune(
         self, rule: Rule, label: str, sizes: tuple[float, ...], seeds: tuple[int, ...], updates: int | None
@@ -154,6 +146,22 @@ class Study:
     def state_file(self, name: str) -> Path | None:
         """File for the state of one training."""
         return None if self.folder is None else self.folder / f"{name}.npz"
+
+
+def refuse_gradient(task: Any, circuit: Any, rule: Rule, objective: Any, batch_size: int) -> None:
+    """Refuse what the rule refuses, by tracing one update without running it.
+
+    Raises:
+        ValueError: with the rule's reason.
+    """
+
+    def once(key: Any) -> Any:
+        params = circuit.init(key=key)
+        state = rule.init(circuit, params, key=key)
+        trials = jax.vmap(task.trial)(jax.random.split(key, batch_size))
+        return rule.gradient(circuit, params, state, trials, objective, key=key)[0]
+
+    jax.eval_shape(once, jax.random.key(0))
 
 
 def update_factor(rule: Rule, batch_size: int, match: str) -> int:

@@ -64,6 +64,17 @@ def save(tree: xr.DataTree, path: str | os.PathLike[str], *, overwrite: bool = F
     return path
 
 
+def open_lazily(path: str | os.PathLike[str]) -> xr.DataTree:
+    """Open a results file with Dask arrays, which it is read for when they are computed; see :func:`load`.
+
+    The file stays open: ``tree.close()`` closes it.
+
+    Raises:
+        ResultsError: as :func:`load`.
+    """
+    return _loaded(Path(path), lazily=True)
+
+
 def load(path: str | os.PathLike[str]) -> xr.DataTree:
     """Read a results file into memory and close it.
 
@@ -77,7 +88,10 @@ def load(path: str | os.PathLike[str]) -> xr.DataTree:
         ResultsError: for a file that is missing (naming near ones), is no results file, is damaged, or was
             written by a newer version of throughtime.
     """
-    path = Path(path)
+    return _loaded(Path(path), lazily=False)
+
+
+def _loaded(path: Path, lazily: bool) -> xr.DataTree:
     layout = _layout(path)
     if not os.path.exists(path):  # the method raises where the folder is closed to us
         raise ResultsError(f"load: there is no {path}; {_near(path)}")
@@ -85,7 +99,7 @@ def load(path: str | os.PathLike[str]) -> xr.DataTree:
     if reason:
         raise ResultsError(f"load: {path} is no results file: {reason}.")
     try:
-        tree = layout.read(path)
+        tree = layout.open(path) if lazily else layout.read(path)
     except PermissionError as error:
         raise ResultsError(f"load: {path} cannot be read: {error.strerror}; ask its owner.") from error
     except Exception as error:  # whatever a reader makes of damaged bytes
@@ -93,7 +107,8 @@ def load(path: str | os.PathLike[str]) -> xr.DataTree:
             f"load: {path} cannot be read ({type(error).__name__}: {error}); it is damaged or no results "
             "file. Copy it again from its source, or run again."
         ) from error
-    tree = _rebuilt(tree)
+    opened, tree = tree, _rebuilt(tree)
+    tree.set_close(opened.close if lazily else None)
     name, version = tree.attrs.get("schema_name"), tree.attrs.get("schema_version")
     if name != SCHEMA_NAME or not isinstance(version, int):
         raise ResultsError(

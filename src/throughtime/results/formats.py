@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -21,12 +22,13 @@ class Layout(NamedTuple):
 
     Attributes:
         write: (tree, path) -> None; whole on disk when it returns.
-        read: path -> tree in memory, nothing decoded.
+        read: path -> tree in memory, nothing decoded. open: path -> the same with Dask arrays.
         why_foreign: path -> why it cannot be of this format, or "".
     """
 
     write: Callable[[xr.DataTree, Path], None]
     read: Callable[[Path], xr.DataTree]
+    open: Callable[[Path], xr.DataTree]
     why_foreign: Callable[[Path], str]
 
 
@@ -51,7 +53,7 @@ def write_zarr(tree: xr.DataTree, path: Path) -> None:
         for name, variable in dataset.variables.items():
             options = encoding[group][str(name)]
             options["write_empty_chunks"] = True
-            if 0 < variable.nbytes <= ONE_CHUNK_BYTES and variable.ndim:
+            if variable.chunks is None and 0 < variable.nbytes <= ONE_CHUNK_BYTES and variable.ndim:
                 options["chunks"] = variable.shape
     tree.to_zarr(path, mode="w-", encoding=encoding, consolidated=False, zarr_format=3)
     for folder, _, files in os.walk(path):
@@ -60,14 +62,57 @@ def write_zarr(tree: xr.DataTree, path: Path) -> None:
         sync(Path(folder))
 
 
+def rechunked(tree: xr.DataTree) -> xr.DataTree:
+    """A tree whose Dask arrays have chunks of a size that a zarr folder is written in.
+
+    Chunks are put together, last axes first, and never taken apart: so they are read one after the other.
+    """
+    groups = {}
+    for group, dataset in local_datasets(tree):
+        for name, variable in dataset.variables.items():
+            if variable.chunks is not None:
+                sizes = _grown(variable.shape, variable.chunks, variable.dtype.itemsize)
+                dataset[name] = variable.chunk(dict(zip(variable.dims, sizes, strict=True)))
+        groups[group] = dataset
+    return xr.DataTree.from_dict(groups)
+
+
+def _grown(shape: tuple[int, ...], chunks: tuple[tuple[int, ...], ...], itemsize: int) -> list[int]:
+    """Sizes of chunks of at most :data:`ONE_CHUNK_BYTES` that whole chunks make up.
+
+    Example:
+        >>> _grown((50, 3, 1 << 18), ((1,) * 50, (1, 1, 1), (1 << 18,)), 8)
+        [2, 3, 262144]
+    """
+    sizes = [max(of_axis, default=1) for of_axis in chunks]
+    for axis in reversed(range(len(shape))):
+        room = ONE_CHUNK_BYTES // max(1, itemsize * math.prod(sizes))
+        sizes[axis] = min(shape[axis], sizes[axis] * max(1, room))
+        if sizes[axis] < shape[axis]:
+            break
+    return sizes
+
+
+def open_netcdf(path: Path) -> xr.DataTree:
+    """Open netCDF4 with Dask arrays."""
+    return _open(path, chunks={}, engine="h5netcdf")
+
+
+def open_zarr(path: Path) -> xr.DataTree:
+    """Open a zarr v3 folder with Dask arrays."""
+    return _open(path, chunks={}, engine="zarr", consolidated=False, zarr_format=3)
+
+
 def read_netcdf(path: Path) -> xr.DataTree:
     """Read netCDF4 into memory and close the file."""
-    return _read(path, engine="h5netcdf")
+    with _open(path, engine="h5netcdf") as tree:
+        return tree.load()
 
 
 def read_zarr(path: Path) -> xr.DataTree:
     """Read a zarr v3 folder into memory."""
-    return _read(path, engine="zarr", consolidated=False, zarr_format=3)
+    with _open(path, engine="zarr", consolidated=False, zarr_format=3) as tree:
+        return tree.load()
 
 
 def sync(path: Path) -> None:
@@ -81,10 +126,9 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def _read(path: Path, **options: Any) -> xr.DataTree:
+def _open(path: Path, **options: Any) -> xr.DataTree:
     # Masking would replace the bits of NaNs; nothing here is a date.
-    with xr.open_datatree(path, mask_and_scale=False, decode_times=False, **options) as tree:
-        return tree.load()
+    return xr.open_datatree(path, mask_and_scale=False, decode_times=False, **options)
 
 
 def _encodings(
@@ -121,6 +165,6 @@ def _why_foreign_zarr(path: Path) -> str:
 
 
 LAYOUTS = {
-    ".nc": Layout(write_netcdf, read_netcdf, _why_foreign_netcdf),
-    ".zarr": Layout(write_zarr, read_zarr, _why_foreign_zarr),
+    ".nc": Layout(write_netcdf, read_netcdf, open_netcdf, _why_foreign_netcdf),
+    ".zarr": Layout(write_zarr, read_zarr, open_zarr, _why_foreign_zarr),
 }

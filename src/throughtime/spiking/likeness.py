@@ -49,7 +49,9 @@ def likeness(rates: np.ndarray, spikes: np.ndarray, valid: np.ndarray, num_compo
     return Likeness(
         cka=cka(one, other).cka if moves else np.nan,
         angle=shape_distance(one, other).angle if moves else np.nan,
-        correlation=np.divide(dots, lengths, out=np.full(num_components, np.nan), where=moves & (lengths > 0)),
+        correlation=np.divide(
+            dots, lengths, out=np.full(num_components, np.nan), where=moves & (lengths > 0)
+        ),
         explained=components.explained_variance_ratio,
         rates=both[0],
         spikes=both[1],

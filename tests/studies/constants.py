@@ -1,0 +1,3 @@
+"""What the user's module uses."""
+
+PLACE = "/home/somebody/notes/today.txt"

@@ -106,9 +106,3 @@ def test_options_of_the_wrong_kind(words: tuple[str, ...], parts: tuple[str, ...
     for part in parts:
         assert part in flat
     assert "Traceback" not in err
-
-
-@pytest.mark.parametrize("later", ["status", "report"])
-def test_there_are_no_stubs(later: str, call: Call) -> None:
-    assert call(later)[0] == 2
-    assert f"• {later}" not in call("--help")[1]

@@ -211,7 +211,10 @@ class Export:
 
 @dataclass(frozen=True)
 class Run:
-    """Run an experiment: a Python file with main(quick: bool, out: Path)."""
+    """Run an experiment: a Python file with main(quick: bool, out: Path) or study(quick: bool) -> Study.
+
+    A study is run in DIR/NAME, or goes on where it was; exit status 1 if a cell failed or was not begun. The
+    options below --out are for studies."""
 
     experiment: Annotated[Positional[str], arg(metavar="EXPERIMENT")]
     """Path of the file, or its name in the folder experiments."""
@@ -219,14 +222,41 @@ class Run:
     """A small version that shows that everything runs."""
     out: Annotated[Path, arg(metavar="DIR")] = Path("results")
     """Folder for what it writes."""
+    scheduler: Annotated[str | None, arg(metavar="WHERE")] = None
+    """serial, slurm, the address of a Dask scheduler or its scheduler file; by default workers here."""
+    workers: Annotated[int | None, arg(metavar="N")] = None
+    """Number of workers, of this machine (one a core by default) or of SLURM."""
+    memory_limit: Annotated[str, arg(metavar="BYTES")] = "auto"
+    """Memory of each worker of this machine, such as 4GB; by default its share."""
+    retry_failed: bool = False
+    """Try cells that failed once more."""
+    limit: Annotated[float | None, arg(metavar="MINUTES")] = None
+    """Begin no cell after so many minutes."""
 
     objects: ClassVar[tuple[str, ...]] = ()
 
     def run(self, given: Given, words: list[str]) -> int:
-        """Import the file and call its main."""
+        """Import the file and call its main, or run its study."""
         from throughtime.cli.scripts import run_experiment
 
-        return run_experiment(self)
+        return run_experiment(self, words)
+
+
+@dataclass(frozen=True)
+class Status:
+    """Tell how far a study is: cells done, running and failed, time left, best scores; also while it runs."""
+
+    study: Annotated[Positional[Path], arg(metavar="STUDY")]
+    """Folder of a study."""
+
+    objects: ClassVar[tuple[str, ...]] = ()
+
+    def run(self, given: Given, words: list[str]) -> int:
+        """Print it."""
+        from throughtime.studies.status import Status as Standing
+
+        print(Standing(self.study).text())
+        return 0
 
 
 @dataclass(frozen=True)
@@ -354,6 +384,7 @@ Command = (
     | ShowTask
     | Export
     | Run
+    | Status
     | Report
     | Table
     | Figure
@@ -371,6 +402,7 @@ COMMANDS: Any = (
     | Annotated[ShowTask, subcommand("show-task")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Run, subcommand("run")]
+    | Annotated[Status, subcommand("status")]
     | Annotated[Report, subcommand("report")]
     | Annotated[Table, subcommand("table")]
     | Annotated[Figure, subcommand("figure")]

@@ -6,6 +6,7 @@ import contextlib
 import difflib
 import importlib.util
 import inspect
+import shlex
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +19,14 @@ from throughtime.cli.errors import Refusal
 
 if TYPE_CHECKING:
     from throughtime.cli.options import Figure, Run
+
+FOR_STUDIES = {
+    "scheduler": None,
+    "workers": None,
+    "memory_limit": "auto",
+    "retry_failed": False,
+    "limit": None,
+}
 
 
 def folders(kind: str) -> list[Path]:
@@ -85,18 +94,32 @@ def imported(path: Path) -> Iterator[ModuleType]:
             sys.modules[path.stem] = before
 
 
-def run_experiment(options: Run) -> int:
-    """Import the file, call ``main(quick=…, out=…)``; its exit status is what ``main`` returns.
+def run_experiment(options: Run, words: list[str]) -> int:
+    """Import the file; call ``main(quick=…, out=…)``, or run the study that ``study(quick=…)`` makes.
+
+    The exit status is what ``main`` returns, or 1 for a study that is not complete.
 
     Raises:
-        Refusal: if there is no such file, or no such ``main`` in it.
+        Refusal: if there is no such file, no such function in it, or options for a study without one; and
+            where a study cannot go on.
+        ValueError: as ``Study.run``.
     """
     path = find("experiments", options.experiment)
     output.check_folder(options.out / "file", "--out")
     with imported(path) as module:
         main = getattr(module, "main", None)
+        if not callable(main) and hasattr(module, "study"):
+            return _run_study(module.study, options, words)
         if not callable(main):
-            raise Refusal(f"{path} has no main; an experiment defines main(quick: bool, out: Path).")
+            raise Refusal(
+                f"{path} has no main; an experiment defines main(quick: bool, out: Path), or "
+                "study(quick: bool) -> Study."
+            )
+        if given := [name for name in FOR_STUDIES if getattr(options, name) != FOR_STUDIES[name]]:
+            raise Refusal(
+                f"--{given[0].replace('_', '-')} is for studies, but {path} has a main; leave it out, or "
+                "define study(quick: bool) -> Study in its place."
+            )
         try:
             inspect.signature(main).bind(quick=options.quick, out=options.out)
         except TypeError as error:
@@ -104,6 +127,27 @@ def run_experiment(options: Run) -> int:
             raise Refusal(f"{path}: expected main(quick: bool, out: Path), found {found}: {error}.") from None
         returned: Any = main(quick=options.quick, out=options.out)
     return returned if isinstance(returned, int) else 0
+
+
+def _run_study(study: Any, options: Run, words: list[str]) -> int:
+    from throughtime.studies import script
+    from throughtime.studies.failures import CodeError, SchedulerError, StorageError
+
+    wishes = script.Wishes(
+        out=options.out,
+        quick=options.quick,
+        scheduler=options.scheduler,
+        workers=options.workers,
+        memory_limit=options.memory_limit,
+        retry_failed=options.retry_failed,
+        limit_minutes=options.limit,
+    )
+    try:
+        return script.run(study, wishes, shlex.join(["throughtime", *words]))
+    except (StorageError, CodeError, SchedulerError) as error:
+        raise Refusal(getattr(error, "strerror", None) or str(error)) from error
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("the same command goes on where the study was.") from None
 
 
 def draw_figure(options: Figure) -> int:

@@ -18,11 +18,15 @@ from throughtime.studies.table import table
 if TYPE_CHECKING:
     from throughtime.studies import report
     from throughtime.studies.cells import Outcome, run_cell
+    from throughtime.studies.clusters import slurm
     from throughtime.studies.declaration import CircuitPlan, Study, Tuning
-    from throughtime.studies.failures import CodeError, StorageError
+    from throughtime.studies.execution import Result, run_study
+    from throughtime.studies.failures import CodeError, SchedulerError, StorageError
     from throughtime.studies.folder import Folder
     from throughtime.studies.merge import merge_run
     from throughtime.studies.plans import Cell, RunPlan
+    from throughtime.studies.script import command_line
+    from throughtime.studies.status import Status
 
 # name -> module that defines it; each is imported when it is first used
 _NAMES = {
@@ -31,12 +35,18 @@ _NAMES = {
     "CodeError": "failures",
     "Folder": "folder",
     "Outcome": "cells",
+    "Result": "execution",
     "RunPlan": "plans",
+    "SchedulerError": "failures",
+    "Status": "status",
     "StorageError": "failures",
     "Study": "declaration",
     "Tuning": "declaration",
+    "command_line": "script",
     "merge_run": "merge",
     "run_cell": "cells",
+    "run_study": "execution",
+    "slurm": "clusters",
 }
 
 __all__ = [
@@ -45,15 +55,21 @@ __all__ = [
     "CodeError",
     "Folder",
     "Outcome",
+    "Result",
     "RunPlan",
+    "SchedulerError",
+    "Status",
     "StorageError",
     "Study",
     "Tuning",
     "combine",
+    "command_line",
     "export",
     "merge_run",
     "report",
     "run_cell",
+    "run_study",
+    "slurm",
     "statistics",
     "table",
 ]

@@ -8,8 +8,8 @@ from typing import Any
 
 from throughtime.studies.agenda import Agenda, Job
 from throughtime.studies.cells import FAILED, Outcome
-from throughtime.studies.failures import CodeError, StorageError, told
-from throughtime.studies.pools import SchedulerError, WorkerError, Workers
+from throughtime.studies.failures import CodeError, SchedulerError, StorageError, told
+from throughtime.studies.pools import WorkerError, Workers
 from throughtime.studies.progress import Reporter, Tally
 from throughtime.studies.worker import Order
 

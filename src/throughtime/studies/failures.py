@@ -24,6 +24,10 @@ class CodeError(RuntimeError):
     """A worker has other code or other libraries than the study was declared with."""
 
 
+class SchedulerError(RuntimeError):
+    """The scheduler, or the connection to it, was lost; cells that are done are kept."""
+
+
 def storage_error(error: BaseException, folder: Path | None = None) -> StorageError | None:
     """The same as an error of the study's folder, if that is at its root; else None.
 
@@ -75,7 +79,7 @@ def without_paths(text: str) -> str:
     """Text with files named from the folder of their package on, and other absolute paths by their last part.
 
     Example:
-        >>> without_paths('File "/home/me/rules/mine.py", line 3')
+        >>> without_paths('File "/anywhere/rules/mine.py", line 3')
         'File "mine.py", line 3'
     """
     for root in sorted({path for path in sys.path if os.path.isabs(path)}, key=len, reverse=True):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from throughtime import config
 from throughtime.studies import clusters
 from throughtime.studies.agenda import Job
+from throughtime.studies.failures import SchedulerError
 from throughtime.studies.progress import Reporter
 from throughtime.studies.worker import Order, execute
 
@@ -20,10 +21,6 @@ if TYPE_CHECKING:
 AHEAD = 2
 """Jobs at the scheduler for each worker: one it computes, one it goes on with at once."""
 MOST_DEATHS = 10
-
-
-class SchedulerError(RuntimeError):
-    """The scheduler, or the connection to it, was lost; cells that are done are kept."""
 
 
 class WorkerError(RuntimeError):

@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from throughtime.studies.failures import CodeError, SchedulerError, StorageError
+
 if TYPE_CHECKING:
     from throughtime.studies.declaration import Study
 
-COMPLETE, INCOMPLETE = 0, 1
+COMPLETE, INCOMPLETE, STOPPED, INTERRUPTED = 0, 1, 2, 130
 
 
 @dataclass(frozen=True)
@@ -47,11 +49,12 @@ def command_line(study: Study | Callable[..., Study], arguments: Sequence[str] |
         arguments: words; those of this process by default.
 
     Returns:
-        exit status: 0 if the study is complete, 1 if something failed or was not begun.
+        exit status: 0 if the study is complete, 1 if something failed or was not begun, 2 for what stops a
+        study (told in a line on the standard error stream), 130 if it was interrupted.
 
     Raises:
         SystemExit: for words that are no options (2), and after ``--help`` (0).
-        ValueError, StorageError, CodeError, SchedulerError: as ``Study.run``.
+        ValueError: as ``Study.run``.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(description="Run a study, or go on with it.")
@@ -71,7 +74,14 @@ def command_line(study: Study | Callable[..., Study], arguments: Sequence[str] |
         help="begin no cell after so many minutes",
     )  # fmt: skip
     wishes = Wishes(**vars(parser.parse_args(words)))
-    return run(study, wishes, shlex.join([Path(sys.argv[0]).name, *words]))
+    try:
+        return run(study, wishes, shlex.join([Path(sys.argv[0]).name, *words]))
+    except (StorageError, CodeError, SchedulerError) as error:
+        sys.stderr.write(f"{getattr(error, 'strerror', None) or error}\n")
+        return STOPPED
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted; the same command goes on where the study was.\n")
+        return INTERRUPTED
 
 
 def run(study: Study | Callable[..., Study], wishes: Wishes, command: str | None = None) -> int:

@@ -15,7 +15,7 @@ os.environ.setdefault("THROUGHTIME_CORES", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
-MAPS = 30_000
+MAPS = 20_000
 """Memory mappings of a process; Linux allows 65 530, and a compiled program that gets none crashes."""
 
 LONG = (

@@ -157,3 +157,11 @@ def test_only_what_the_library_raises_on_purpose_is_a_message() -> None:
     # Python, asked by the library for what cannot be: a ValueError in our code, but no raise of ours.
     assert not is_refusal(caught(lambda: durations.bounds(())))
     assert isinstance(caught(lambda: durations.bounds(())), ValueError)
+
+
+def test_a_users_class_leaves_the_one_it_derives_from_callable() -> None:
+    class Doubled(Dense):
+        """Of the test's own package."""
+
+    assert values.parse("Sparse(0.2, base=Dense(1.3))", Connectivity) == Sparse(0.2, base=Dense(1.3))
+    assert Doubled.__base__ is Dense

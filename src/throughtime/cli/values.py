@@ -126,7 +126,9 @@ def _named(kind: Any) -> Iterator[tuple[str, type]]:
         return
     for child in kind.__subclasses__():
         yield from _named(child)
-    if not (kind.__subclasses__() or inspect.isabstract(kind)):
+    package = kind.__module__.partition(".")[0]
+    bears = any(child.__module__.partition(".")[0] == package for child in kind.__subclasses__())
+    if not (bears or inspect.isabstract(kind)):  # a user's class may derive from one that can be called
         yield "".join(letter for letter in kind.__name__ if letter.isupper()), kind
         yield kind.__name__, kind
 

@@ -82,9 +82,7 @@ def local(workers: int | None = None, memory_limit: str | int | float | None = "
 
     number = available_cores() if workers is None else workers
     if not isinstance(number, int) or number < 1:
-        raise ValueError(
-            f"study: workers {workers!r}: expected a positive whole number, or None for one a core."
-        )
+        raise ValueError(f"study: workers {workers!r}: expected a positive whole number; None is one a core.")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about ports and parts of the dashboard
         return LocalCluster(

@@ -68,7 +68,8 @@ def members_sha256(classes: Iterable[str]) -> str:
     A module counts whose file is neither throughtime's, nor Python's, nor of an installed package.
 
     Raises:
-        ValueError: for a class that was defined in a script or typed in by hand: no other process can import it.
+        ValueError: for a class that was defined in a script or typed in by hand: no other process can
+            import it.
     """
     names: set[str] = set()
     for one in classes:

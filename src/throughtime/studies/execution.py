@@ -15,6 +15,7 @@ from throughtime.studies import files
 from throughtime.studies.agenda import Agenda
 from throughtime.studies.code import classes_in, own_file
 from throughtime.studies.course import Course
+from throughtime.studies.failures import StorageError
 from throughtime.studies.folder import ROOMS, Folder
 from throughtime.studies.pools import workers_of
 from throughtime.studies.progress import Reporter, Tally, stream_for
@@ -148,9 +149,30 @@ def run_study(
         1 of 1 cells done (1 now)
         1 of 1 runs complete
     """
+    try:
+        return _run(
+            study, Folder(Path(folder).resolve()), scheduler, workers, memory_limit, retry_failed, progress,
+            limit_minutes, keep_parts, command,
+        )  # fmt: skip
+    except StorageError as error:
+        where = f"study {study.name}, folder {folder}: {error.strerror}"
+        raise StorageError(error.errno, where) from error
+
+
+def _run(
+    study: Study,
+    place: Folder,
+    scheduler: Any,
+    workers: int | None,
+    memory_limit: str | int | float | None,
+    retry_failed: bool,
+    progress: bool | TextIO | None,
+    limit_minutes: float | None,
+    keep_parts: bool,
+    command: str | None,
+) -> Result:
     began = time.time()
     until = None if limit_minutes is None else began + 60.0 * limit_minutes
-    place = Folder(Path(folder).resolve())
     place.declare(study, command)
     write_plan(place.path, study)
     summaries = place.summaries()
@@ -202,9 +224,10 @@ def module_paths(study: Study) -> tuple[str, ...]:
 
 
 def _sweep(place: Folder, began: float) -> None:
-    """Remove what writers left that were killed before this call began; what they wrote is there by now."""
-    for room in (".", *ROOMS):
-        for left in (place.path / room).glob(".*.part*"):
-            with contextlib.suppress(OSError):
-                if left.stat().st_mtime < began:
-                    files.remove(left)
+    """Remove what processes left that were killed before this call began; all they were at is done."""
+    left = [one for room in (".", *ROOMS) for one in (place.path / room).glob(".*.part*")]
+    left += [one for room in ("running", "scratch") for one in (place.path / room).iterdir()]
+    for one in left:
+        with contextlib.suppress(OSError):
+            if one.stat().st_mtime < began:
+                files.remove(one)

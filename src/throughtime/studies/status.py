@@ -101,9 +101,9 @@ class Status:
         if not self.running:
             tally.num_workers = 1
         left = tally.seconds_left
+        others = [f"{tally.num_blocked} waiting for one that failed"] if tally.num_blocked else []
         counts = [
-            f"{tally.num_done} done", f"{tally.num_running} running", f"{tally.num_failed} failed",
-            f"{tally.num_blocked} waiting for one that failed",
+            f"{tally.num_done} done", f"{tally.num_running} running", f"{tally.num_failed} failed", *others,
             f"{tally.num_left - tally.num_running} to do",
         ]  # fmt: skip
         lines = [f"{tally.name}: {tally.num_cells} cells of {self.num_runs} runs: {', '.join(counts)}"]

@@ -74,7 +74,7 @@ def _own_scheduler() -> contextlib.AbstractContextManager[object]:
 
 
 def _prepare(order: Order) -> None:
-    """One device for this process, unless it has them already; the user's modules; the folder."""
+    """A device for this process; the user's modules; the folder."""
     worker = _dask_worker()
     if worker is not None:
         if worker.state.nthreads != 1:
@@ -82,8 +82,7 @@ def _prepare(order: Order) -> None:
                 f"study: a worker has {worker.state.nthreads} threads, but cells need a process each; start "
                 "workers with --nthreads 1 (and as many of them as there are cores: --nworkers)."
             )
-        if "jax" not in sys.modules:
-            os.environ.setdefault("THROUGHTIME_CORES", "1")
+        _set_devices()
     for path in order.paths:
         if path not in sys.path:
             sys.path.append(path)
@@ -92,6 +91,18 @@ def _prepare(order: Order) -> None:
             f"study: a worker does not see {Path(order.folder).name}/study.json; put the study's folder on a "
             "file system that all workers share, and give its path as they see it."
         )
+
+
+def _set_devices() -> None:
+    """One device, or as many as ``THROUGHTIME_CORES`` says, unless JAX has made its devices already."""
+    if "jax" not in sys.modules:
+        os.environ.setdefault("THROUGHTIME_CORES", "1")
+        return
+    number = os.environ.get("THROUGHTIME_CORES", "1")
+    with contextlib.suppress(
+        RuntimeError, ValueError
+    ):  # the script imported JAX before the worker was set up
+        sys.modules["jax"].config.update("jax_num_cpu_devices", int(number))
 
 
 def _dask_worker() -> Any:

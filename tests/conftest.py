@@ -19,6 +19,7 @@ MAPS = 20_000
 """Memory mappings of a process; Linux allows 65 530, and a compiled program that gets none crashes."""
 
 LONG = (
+    "test_kills_change_no_content_and_leave_nothing[clients]",
     "test_twenty_random_kills_change_no_bit",
     "test_same_bits_on_one_core_and_on_two",
     "test_an_interrupted_run_goes_on_where_it_stopped",

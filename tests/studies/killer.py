@@ -1,7 +1,4 @@
-"""Kills processes of a study with SIGKILL at random moments, runs it again, and compares what is there.
-
-Usage: ``python -m tests.studies.killer FOLDER SEED``. Writes a line of JSON for each kind of kill.
-"""
+"""Kills processes of a study with SIGKILL at random moments, runs it again, and compares what is there."""
 
 from __future__ import annotations
 
@@ -19,13 +16,10 @@ from typing import Any
 import distributed.cli.dask_scheduler
 import distributed.cli.dask_worker
 
-import throughtime.studies.execution
-import throughtime.studies.measuring
-import throughtime.studies.merge  # noqa: F401  (imported once here, not in every process)
 from tests.studies import processes
 from tests.studies.processes import fork, has_ended, run
 
-SERIAL_KILLS, WRITING_KILLS, WORKER_KILLS, CLIENT_KILLS = 8, 6, 5, 3
+CLIENT_KILLS, WRITING_KILLS, WORKER_KILLS, DASK_CLIENT_KILLS = 7, 5, 5, 3
 
 
 def kill(number: int) -> None:
@@ -39,7 +33,8 @@ class Compared:
 
     def __init__(self, folder: Path, alone: dict[str, str]) -> None:
         self.folder, self.alone = folder, alone
-        self.num_studies, self.same, self.left = 0, True, 0
+        self.num_studies, self.same = 0, True
+        self.left: list[str] = []
         self.progress: list[int] = []
         self.writing = 0
 
@@ -53,12 +48,13 @@ class Compared:
         """Compare, and begin anew."""
         self.num_studies += 1
         self.same &= processes.content(self.folder) == self.alone
-        self.left += len(processes.left_over(self.folder))
+        self.left += processes.left_over(self.folder)
         shutil.rmtree(self.folder)
 
-    def report(self, **more: Any) -> None:
+    def report(self, what: str, **more: Any) -> None:
         """A line of JSON."""
         told = {
+            "what": what,
             "kills": len(self.progress), "progress": self.progress, "writing": self.writing,
             "studies": self.num_studies, "same": self.same, "left": self.left, **more,
         }  # fmt: skip
@@ -67,7 +63,7 @@ class Compared:
 
 
 def clients(compared: Compared, kills: int, strike: Callable[[int], None]) -> None:
-    """Clients that compute themselves; ``strike`` says when it is time, and returns at once if one has ended."""
+    """Clients that compute themselves; ``strike`` returns when it is time, or one has ended."""
     while len(compared.progress) < kills:
         number = fork(run, compared.folder)
         strike(number)
@@ -100,6 +96,7 @@ def while_writing(draw: random.Random, folder: Path) -> Callable[[int], None]:
                 if not skip:
                     return
                 skip, before = skip - 1, before | now
+            time.sleep(0.001)
 
     return strike
 
@@ -112,7 +109,7 @@ def dask(command: Any, *words: str) -> None:
 def workers(compared: Compared, draw: random.Random, whole: float) -> None:
     """A scheduler, a worker and a client as processes; workers and clients are killed."""
     place = compared.folder.parent / "scheduler.json"
-    quiet = ("--no-dashboard", "--scheduler-file", str(place))
+    quiet = ("--dashboard-address", "127.0.0.1:0", "--scheduler-file", str(place))
     scheduler = fork(
         dask, distributed.cli.dask_scheduler.main, "--host", "127.0.0.1", "--port", "0", *quiet
     )  # fmt: skip
@@ -126,10 +123,10 @@ def workers(compared: Compared, draw: random.Random, whole: float) -> None:
         return fork(run, compared.folder, scheduler=str(place))
 
     running, at_work = client(), worker()
-    victims = ["worker"] * WORKER_KILLS + ["client"] * CLIENT_KILLS
+    victims = ["worker"] * WORKER_KILLS + ["client"] * DASK_CLIENT_KILLS
     draw.shuffle(victims)
     while victims:
-        until = time.monotonic() + draw.uniform(0.2, 0.9) * whole
+        until = time.monotonic() + draw.uniform(0.1, 0.6) * whole
         while time.monotonic() < until and not (done := has_ended(running)):
             time.sleep(0.01)
         if done:
@@ -153,34 +150,6 @@ def together(folder: Path) -> Iterator[dict[str, Any]]:
     """Two clients that begin at once."""
     told = [folder.parent / f"told-{index}.json" for index in range(2)]
     both = [fork(run, folder, one) for one in told]
-    assert all([processes.ended(number) for number in both])
+    well = [processes.ended(number) for number in both]
+    assert all(well)
     yield from (json.loads(one.read_text()) for one in told)
-
-
-def main() -> None:
-    """Left alone; two at once; killed."""
-    folder, draw = Path(sys.argv[1]), random.Random(int(sys.argv[2]))
-    assert processes.ended(fork(run, folder / "first"))  # fills the compilation cache
-    began = time.monotonic()
-    assert processes.ended(fork(run, folder / "alone"))
-    whole = time.monotonic() - began
-    alone = processes.content(folder / "alone")
-    assert alone == processes.content(folder / "first")
-    compared = Compared(folder / "together", alone)
-    found = list(together(compared.folder))
-    compared.finished()
-    compared.report(clients=found, num_files=len(alone), seconds=whole)
-    for kills, strike in (
-        (SERIAL_KILLS, at_random(draw, whole)),
-        (WRITING_KILLS, while_writing(draw, folder / "killed")),
-    ):
-        compared = Compared(folder / "killed", alone)
-        clients(compared, kills, strike)
-        compared.report()
-    compared = Compared(folder / "workers", alone)
-    workers(compared, draw, whole)
-    compared.report()
-
-
-if __name__ == "__main__":
-    main()

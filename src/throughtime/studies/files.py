@@ -91,7 +91,8 @@ def write_once(tree: xr.DataTree, path: Path) -> bool:
 
 def sweep(folder: Path, stem: str) -> None:
     """Remove what writers of a file that is there now have left beside it."""
-    for left in (*folder.glob(f".{stem}.*"), *folder.glob(f"{stem}.*/")):
+    hidden = (f".{stem}.*", f"..{stem}.*")  # before the temporary file has its name, it has another
+    for left in (*(one for name in hidden for one in folder.glob(name)), *folder.glob(f"{stem}.*/")):
         remove(left)
 
 

@@ -241,7 +241,7 @@ def test_a_record_is_opened_lazily_too(ran, tree):
 def test_what_does_not_fit_in_memory_is_not_tried(ran, tmp_path, monkeypatch):
     path = tmp_path / "study"
     shutil.copytree(ran, path)
-    (path / "study.nc").unlink()
+    (path / "study.nc").unlink(missing_ok=True)
     monkeypatch.setattr(blocks_room, "MOST_BYTES", 100)
     with pytest.raises(
         blocks_room.TooLarge, match=r"training of all runs takes 0\.0 GB; open the study with lazy"

@@ -7,6 +7,7 @@ suite. Tests about bits, and one of the gradient, run in processes that compile 
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from pathlib import Path
 os.environ.setdefault("THROUGHTIME_CORES", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+
+gc.set_threshold(50_000, 20, 50)  # traces are many small objects: a sixth of the time went into searches
 
 MAPS = 20_000
 """Memory mappings of a process; Linux allows 65 530, and a compiled program that gets none crashes."""

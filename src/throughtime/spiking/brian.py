@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import signal
 import sys
@@ -73,6 +74,19 @@ def _handlers_kept() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def _all_older_objects_set_aside() -> Iterator[None]:
+    """Nothing that is there already is looked through by Brian2, which collects garbage at every run."""
+    ours = gc.get_freeze_count() == 0
+    if ours:
+        gc.freeze()
+    try:
+        yield
+    finally:
+        if ours:
+            gc.unfreeze()
+
+
+@contextlib.contextmanager
 def simulator(target: str = "numpy") -> Iterator[Any]:
     """Brian2 with a scope of its own and code for ``target``; preferences, clock and device are as before
     afterwards. One thread at a time is in such a block.
@@ -91,7 +105,10 @@ def simulator(target: str = "numpy") -> Iterator[Any]:
         raise ValueError(f"spiking: target {target!r} is not known; use one of {', '.join(TARGETS)}.")
     b2 = library()
     ours = {"codegen.target": target, "core.stop_on_keyboard_interrupt": False}
-    with _ONE_AT_A_TIME, contextlib.ExitStack() as after, warnings.catch_warnings():
+    with (
+        _ONE_AT_A_TIME, contextlib.ExitStack() as after, warnings.catch_warnings(),
+        _all_older_objects_set_aside(),
+    ):  # fmt: skip
         warnings.simplefilter("ignore")
         runtime = b2.all_devices["runtime"]
         own, clock, clock_of_runtime = b2.get_device(), b2.defaultclock.dt, runtime.defaultclock.dt

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
-from benchmarks import analysis_cases, cases, rule_cases
+from benchmarks import analysis_cases, cases, rule_cases, study_cases
 
 SIZES = (64, 128, 256)
 SEGMENTED_STEPS = (125, 500, 2000, 8000)
@@ -41,7 +41,7 @@ class Row:
         goal: wanted value, or None for a row that only informs.
         at_most: whether the value should be at most the goal, or else at least.
         quick: whether a quick run has it.
-        quantity: what the value is: ``ratio``, ``seconds``, ``microseconds`` or ``exponent``.
+        quantity: what the value is: ``ratio``, ``seconds``, ``microseconds``, ``bytes`` or ``exponent``.
         within: distance from the goal on either side that is still met, for an order that is declared.
     """
 
@@ -183,11 +183,28 @@ def _analyses() -> Iterator[Row]:
     yield Row(name, at, "spectrum", None, 10.0, quantity="seconds", quick=False)
 
 
+def _studies() -> Iterator[Row]:
+    at = case(study_cases.overhead, cores=2, num_cells=20)
+    name = "seconds of a cell of a study beyond training and saving"
+    yield Row(name, at, "beyond", None, 0.1, quantity="seconds", quick=False)
+    for name, words in (("own", "a cell's training and saving, study"), ("job", "an empty job of a study")):
+        yield Row(f"seconds of {words}", at, name, None, quantity="seconds", quick=False)
+    yield Row("bytes of a seed in a run of a study N=32", at, "bytes", None, quantity="bytes", quick=False)
+    at = case(study_cases.many, cores=2)
+    name = "seconds to declare, resume, sum up 2000 cells of a study"
+    yield Row(name, at, "all", None, 30.0, quantity="seconds", quick=False)
+    for name in ("declare", "resume", "status", "combine"):
+        yield Row(f"seconds of these for {name}, study", at, name, None, quantity="seconds", quick=False)
+    at = case(study_cases.efficiency, cores=2)
+    yield Row("efficiency of two workers of a study", at, "study", None, 0.85, at_most=False, quick=False)
+    yield Row("efficiency of two bare loops beside the study", at, "bare", None, quick=False)
+
+
 def table() -> tuple[Row, ...]:
     """All rows, names unique."""
     from throughtime import tasks
 
-    return (*_steps(), *_gated(), *_rules(), *_segments(), *_analyses(), *_others(tasks.names()))
+    return (*_steps(), *_gated(), *_rules(), *_segments(), *_analyses(), *_studies(), *_others(tasks.names()))
 
 
 def select(pattern: str | None = None, quick: bool = False) -> tuple[Row, ...]:

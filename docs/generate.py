@@ -9,6 +9,7 @@ import inspect
 import pkgutil
 import re
 import textwrap
+import typing
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -242,21 +243,7 @@ def options_part() -> str:
     from throughtime.cli import options
 
     text = []
-    for kind in (
-        options.Train,
-        options.Compare,
-        options.Evaluate,
-        options.Analyse,
-        options.Transfer,
-        options.Show,
-        options.ShowTask,
-        options.Export,
-        options.Run,
-        options.Report,
-        options.Figure,
-        options.Audit,
-        options.List,
-    ):
+    for kind in typing.get_args(options.Command):
         notes = option_notes(kind)
         rows = []
         for field in dataclasses.fields(kind):

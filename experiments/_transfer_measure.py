@@ -38,8 +38,8 @@ VARIANTS: dict[str, tuple[LIF, bool]] = {
     "program": (LIF(start=START, noise=STEP_NOISE), False),
     "equations": (LIF(start=START), False),
     "balanced": (LIF(start=START), True),
-    "no refractory period": (LIF(start=START, noise=STEP_NOISE, refractory=0.0), False),
-    "single exponential": (LIF(start=START, noise=STEP_NOISE, tau_rise=0.0), False),
+    "no_refractory_period": (LIF(start=START, refractory=0.0), False),
+    "single_exponential": (LIF(start=START, tau_rise=0.0), False),
 }
 """Name -> neurons, and whether excitation and inhibition cancel in the rate circuit's initial weights."""
 KINDS = ("nogo", "go")

@@ -18,7 +18,7 @@ The same by construction: all of that, the neurons, their grid of 1/λ, and volt
 30 mV. The published equations have no noise; the public program adds normal noise of 0.1 mV to every voltage
 in every step of 0.05 ms. Variants: ``program``, with that noise; ``equations``, without it; ``balanced``,
 without it, where inhibitory initial weights are larger, so that they cancel the four times as many excitatory
-ones of every unit.
+ones of every unit; ``no_refractory_period`` and ``single_exponential`` (synapses and output), without noise.
 
 Departures, and why:
 
@@ -45,7 +45,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from _study import Cell, Study, command_line
-from _transfer_measure import ACCURACY_AT_LEAST, VARIANTS, measure, words
+from _transfer_measure import ACCURACY_AT_LEAST, measure, words
 
 from throughtime.results.flags import flag_attributes, labels
 
@@ -54,12 +54,15 @@ TASKS = ("go-no-go", "contextual-integration")
 PUBLISHED: dict[tuple[str, str], dict[str, float]] = {
     ("go-no-go", "program"): {"success": 0.94, "accuracy": 0.988, "accuracy_sd": 0.047, "number": 100},
     ("contextual-integration", "program"): {"accuracy": 0.970, "accuracy_sd": 0.066},
-    ("contextual-integration", "no refractory period"): {"accuracy": 0.928, "accuracy_sd": 0.143},
-    ("contextual-integration", "single exponential"): {"accuracy": 0.957, "accuracy_sd": 0.073},
+    ("contextual-integration", "no_refractory_period"): {"accuracy": 0.928, "accuracy_sd": 0.143},
+    ("contextual-integration", "single_exponential"): {"accuracy": 0.957, "accuracy_sd": 0.073},
 }
 """(task, variant) -> share of circuits that succeeded, mean and SD of their accuracy, number of circuits."""
 EXAMPLE = ("go-no-go", 0)
 """Task and seed of the circuit that is shown, in the first variant."""
+FIXED = "fixed"
+"""Label of the example with a given λ."""
+SMALL = {"spike": "int32", "spike_seed": "int8", "spike_unit": "int16", "spike_time": "float32"}
 TOLD = (
     "num_trained", "num_successes", "success_lower", "success_upper", "published_success",
     "published_accuracy", "published_accuracy_sd",
@@ -80,6 +83,7 @@ class Form:
         inverse_lambdas: 1/λ that are tried, Hz.
         num_trials: trials with each 1/λ; fresh_trials: with the best.
         shorter: durations of the tasks' epochs are divided by it; 1 as published.
+        fixed_inverse_lambda: 1/λ at which the example is tried once more, Hz.
     """
 
     name: str
@@ -90,12 +94,13 @@ class Form:
     learning_rate: float = 0.01
     variants: tuple[tuple[str, ...], tuple[str, ...]] = (
         ("program", "equations", "balanced"),
-        ("program", "equations"),
+        ("program", "equations", "no_refractory_period", "single_exponential"),
     )
     inverse_lambdas: tuple[float, ...] = field(default=tuple(float(rate) for rate in range(20, 80, 5)))
     num_trials: int = 50
     fresh_trials: int = 100
     shorter: int = 1
+    fixed_inverse_lambda: float = 50.0
 
 
 FULL = Form("full")
@@ -107,7 +112,7 @@ FORMS = {form.name: form for form in (FULL, QUICK)}
 
 
 def cells(form: Form) -> Iterator[Cell]:
-    """One circuit of a task in one variant each; the first variant of all tasks first."""
+    """One circuit of a task in one variant each; the first variant of all tasks first, one more λ last."""
     for rank in range(max(map(len, form.variants))):
         for index, task in enumerate(TASKS):
             for kind in form.variants[index][rank : rank + 1]:
@@ -119,7 +124,11 @@ def cells(form: Form) -> Iterator[Cell]:
                         "num_trials": form.num_trials, "fresh_trials": form.fresh_trials,
                         "shorter": form.shorter, "example": (task, seed) == EXAMPLE and rank == 0,
                     }  # fmt: skip
-                    yield Cell((task, kind.replace(" ", "_"), seed), declared)
+                    if declared["example"]:
+                        shown = declared
+                    yield Cell((task, kind, seed), declared)
+    fixed = {**shown, "inverse_lambdas": [form.fixed_inverse_lambda]}
+    yield Cell((shown["task"], FIXED, shown["seed"]), fixed)
 
 
 def combine(found: Mapping[Cell, xr.Dataset]) -> dict[str, xr.Dataset]:
@@ -128,8 +137,9 @@ def combine(found: Mapping[Cell, xr.Dataset]) -> dict[str, xr.Dataset]:
     A record has one list of seeds, and tasks have different ones: circuits lie along the dim ``draw``.
     """
     groups: dict[str, xr.Dataset] = {}
-    for task in dict.fromkeys(str(cell.declared["task"]) for cell in found):
-        own = {cell: data for cell, data in found.items() if cell.declared["task"] == task}
+    main = {cell: data for cell, data in found.items() if cell.labels[1] != FIXED}
+    for task in TASKS:
+        own = {cell: data for cell, data in main.items() if cell.declared["task"] == task}
         kinds = list(dict.fromkeys(str(cell.declared["variant"]) for cell in own))
         stacked = [
             xr.concat(
@@ -144,13 +154,24 @@ def combine(found: Mapping[Cell, xr.Dataset]) -> dict[str, xr.Dataset]:
             option=("option", np.arange(len(kinds)), words("variant", **flag_attributes(kinds))),
             draw=("draw", np.arange(data.sizes["draw"]), words("circuit")),
         )
-    for data in found.values():
-        if "spike" in data.dims:
-            shown = data[[name for name, values in data.data_vars.items() if shows(values)]]
-            best = data["best_inverse_lambda"]
-            shown["best_inverse_lambda"] = ("seed", [best.item()], dict(best.attrs))
-            groups["/example"] = plain(shown.drop_attrs(deep=False))
+    groups["/example"] = shown(*(data for data in found.values() if "spike" in data.dims))
     return groups
+
+
+def shown(data: xr.Dataset, fixed: xr.Dataset) -> xr.Dataset:
+    """The example with the best λ, and its output in the same trials with the given one."""
+    out = data[[name for name, values in data.data_vars.items() if shows(values)]]
+    if not out["targets"].equals(fixed["targets"]):
+        raise ValueError("shown: the two transfers of the example are not of the same trials.")
+    out["fixed_outputs"] = fixed["spiking_outputs"]
+    for name, one, label in (
+        ("best_inverse_lambda", data, "1/λ of the example"),
+        ("fixed_inverse_lambda", fixed, "1/λ of the example, not the best"),
+    ):
+        out[name] = ("seed", [one["best_inverse_lambda"].item()], words(label, "Hz"))
+    for name, dtype in SMALL.items():
+        out[name] = out[name].astype(dtype).assign_attrs(out[name].attrs)
+    return plain(out.drop_attrs(deep=False))
 
 
 def shows(values: xr.DataArray) -> bool:
@@ -218,11 +239,6 @@ def wilson(successes: int, number: int) -> tuple[float, float, float]:
 def study(form: Form | str = FULL) -> Study:
     """The study in a form."""
     chosen = FORMS[form] if isinstance(form, str) else form
-    left_out = [
-        kind
-        for kind in VARIANTS
-        if kind not in chosen.variants[1] and ("contextual-integration", kind) in PUBLISHED
-    ]
     return Study(
         name=NAME,
         title="Rate circuits turned into integrate-and-fire ones",
@@ -234,7 +250,6 @@ def study(form: Form | str = FULL) -> Study:
         not_run=(
             f"100 circuits of go/no-go: {chosen.num_seeds[0]} run",
             f"100 trials with each 1/λ: {chosen.num_trials} run",
-            *(f"contextual integration with {kind}" for kind in left_out),
             "softplus and rectified units, other upper bounds of the time constants, sizes and gains",
             "delayed exclusive or",
         ),

@@ -4,11 +4,12 @@
 
 (a) Rates of all units of a go/no-go circuit in a Go and a NoGo trial; excitatory units above the line,
 inhibitory ones below, sorted by their rate while a response is asked for. (b) Spikes of the same units in the
-same trials, after the weights were multiplied by λ. (c) Output of both circuits, target dashed. (d) Mean
-trajectories of rates and of filtered spikes on the principal components of the rates; dots are beginnings.
-(e, f) Fraction of correct trials against 1/λ: circuits, median, and a ring where each is best; the dashed
-line is what a transfer has to reach. (g) Trained circuits whose transfer succeeded, with Wilson's 95 %
-interval. (h) Fraction correct on fresh trials with the best λ: circuits, and mean ± SD as published.
+same trials, after the weights were multiplied by λ. (c) Output of both circuits, target dashed; also with
+another λ. (d) Mean trajectories of rates and of filtered spikes on the principal components of the rates;
+dots are beginnings. (e, f) Fraction of correct trials against 1/λ: circuits, median, and a ring where each is
+best; the dashed line is what a transfer has to reach. (g) Left: trained circuits whose transfer succeeded,
+with Wilson's 95 % interval. Right: fraction correct on fresh trials with the best λ, a dot a circuit; black:
+mean ± SD as published.
 """
 
 from __future__ import annotations
@@ -29,11 +30,14 @@ from throughtime.results import labels, load_tree
 NAME = "rate_to_spikes"
 RECORDS = "evidence/rate_to_spikes.nc"
 TASKS = {"go-no-go": "go/no-go", "contextual-integration": "contextual"}
-WORDS = {"program": "", "equations": "without noise", "balanced": "balanced start"}
+WORDS = {
+    "program": "", "equations": "no noise", "balanced": "no noise, balanced start", "no_refractory_period":
+    "no noise, no refractory period", "single_exponential": "no noise, single exponential",
+}  # fmt: skip
 """How variants are named beside the task."""
-OTHERS = ((style.GREEN, (0, (4, 1.5))), (style.PURPLE, (0, (1, 1.2))))
-"""Colour and dashes of the medians of further variants."""
-RATES, SPIKES = style.BLUE, style.VERMILLION
+OTHERS = {"equations": (style.GREEN, (0, (4, 1.5))), "balanced": (style.PURPLE, (0, (1, 1.2)))}
+"""Colour and dashes of the medians of further variants that are drawn."""
+RATES, SPIKES, AGAIN = style.BLUE, style.VERMILLION, style.ORANGE
 TRIALS = {1: "Go", 0: "NoGo"}
 """Label of the example's trials and their names, from above."""
 NAMES, CELLS = ("excitatory", "inhib."), (style.INK, style.VERMILLION)
@@ -50,7 +54,7 @@ def draw(source: Any = RECORDS) -> Figure:
         above, middle, below = page.subfigures(3, 1, height_ratios=(1.25, 1.0, 0.95), hspace=0.03)
         a, b = above.subfigures(1, 2, wspace=0.02)
         c, d, e = middle.subfigures(1, 3, width_ratios=(1.05, 1.0, 1.0), wspace=0.02)
-        f, g, h = below.subfigures(1, 3, width_ratios=(0.85, 1.2, 1.0), wspace=0.02)
+        f, g = below.subfigures(1, 2, width_ratios=(1.0, 2.4), wspace=0.02)
         order = sorted_units(example)
         _rates(example, a, order)
         _spikes(example, b, order)
@@ -58,13 +62,14 @@ def draw(source: Any = RECORDS) -> Figure:
         _trajectories(example, d.subplots())
         for part, task in zip((e, f), TASKS, strict=True):
             _accuracy(groups[task], part.subplots())
-        _success(groups, g.subplots())
-        _final(groups, h.subplots())
+        left, right = g.subplots(1, 2, sharey=True)
+        _success(groups, left)
+        _final(groups, right)
         titles = (
             "Rates", "Spikes of the same units", "Outputs", "Trajectories", "Go/no-go: search for λ",
-            "Contextual: search for λ", "Circuits transferred", "After transfer",
+            "Contextual: search for λ", "Circuits transferred, and how they do",
         )  # fmt: skip
-        for part, letter, title in zip((a, b, c, d, e, f, g, h), "abcdefgh", titles, strict=True):
+        for part, letter, title in zip((a, b, c, d, e, f, g), "abcdefg", titles, strict=True):
             style.heading(part, letter, title)
     return page
 
@@ -133,19 +138,26 @@ def _types(example: xr.Dataset, ax: Axes, order: np.ndarray, color: str) -> None
 
 
 def _outputs(example: xr.Dataset, part: SubFigure) -> None:
-    """Outputs of both circuits in either trial."""
+    """Outputs of both circuits in either trial, that of spikes with two values of λ."""
     seed = int(example["seed"][0])
-    both = [example[name].values for name in ("outputs", "spiking_outputs", "targets")]
-    low, high = min(map(np.min, both)), max(map(np.max, both))
+    names = ("outputs", "spiking_outputs", "fixed_outputs", "targets")
+    both = np.stack([example[name].isel(seed=0, output=0) for name in names])
+    low, high = both.min(), both.max()
+    ends = example["time"] + float(example["time"][1] - example["time"][0]) / 2
     for trial, ax in _rows(part).items():
         ax.set_ylim(low - 0.08 * (high - low), high + 0.08 * (high - low))
         plotting.rates_against_spikes(
-            example, ax, seed=seed, trial=trial, name_epochs=False, name_lines=trial == 1,
-            colors=(RATES, SPIKES),
-        )  # fmt: skip
+            example, ax, seed=seed, trial=trial, name_epochs=False, name_lines=False, colors=(RATES, SPIKES)
+        )
+        fixed = example["fixed_outputs"].isel(seed=0, output=0).sel(trial=trial)
+        ax.plot(ends, fixed, color=AGAIN, lw=1.0, zorder=2.5)
         ax.set_ylabel(f"{TRIALS[trial]}: output")
         if trial == 1:
             ax.set_xlabel("")
+    rates = [f"{float(example[f'{which}_inverse_lambda'][0]):.0f} Hz" for which in ("best", "fixed")]
+    lines = [Line2D([], [], color=color) for color in (RATES, SPIKES, AGAIN)]
+    told = ["rates", f"spikes, 1/λ = {rates[0]} (best)", f"spikes, 1/λ = {rates[1]}"]
+    ax.legend(lines, told, loc="upper right", labelspacing=0.25)
 
 
 def _trajectories(example: xr.Dataset, ax: Axes) -> None:
@@ -170,18 +182,21 @@ def _accuracy(data: xr.Dataset, ax: Axes) -> None:
     """The panel of a transfer for the first variant; the medians of others as dashed lines."""
     found = data.rename(draw="seed")
     plotting.transfer_accuracy(found.isel(option=0), ax, color=SPIKES)
-    others = labels(data["option"])[1:]
-    for index, (name, (color, dashes)) in enumerate(zip(others, OTHERS, strict=False), 1):
-        middle = np.median(found["accuracy"].isel(option=index).transpose("seed", "parameter").values, axis=0)
-        ax.plot(found["parameter"], middle, color=color, lw=1.2, ls=dashes, label=WORDS.get(name, name))
-    if others:
+    for index, name in enumerate(labels(data["option"])):
+        if name in OTHERS:
+            each = found["accuracy"].isel(option=index).transpose("seed", "parameter").values
+            color, dashes = OTHERS[name]
+            ax.plot(
+                found["parameter"], np.median(each, axis=0), color=color, lw=1.2, ls=dashes, label=WORDS[name]
+            )
+    if ax.get_legend_handles_labels()[1]:
         ax.legend(loc="lower left", bbox_to_anchor=(0.0, 0.08), handlelength=1.8)
 
 
 def _rows_of(groups: dict[str, xr.Dataset]) -> list[tuple[str, xr.Dataset]]:
-    """Names and data of all tasks and variants, from above."""
+    """Names and data of all tasks and variants, from above; a task is named at its first."""
     return [
-        ("\n".join(filter(None, (TASKS[task], WORDS.get(name, name)))), data.isel(option=index))
+        (WORDS.get(name, name) or TASKS[task], data.isel(option=index))
         for task, data in groups.items()
         for index, name in enumerate(labels(data["option"]))
     ]
@@ -204,7 +219,11 @@ def _success(groups: dict[str, xr.Dataset], ax: Axes) -> None:
         ax.plot((low, high), (place, place), color=SPIKES, lw=1.4)
         ax.plot(share, place, "o", color=SPIKES, ms=5, mew=0, clip_on=False, zorder=4)
         text = f"{int(one['num_successes'])} of {int(one['num_trained'])}"
-        ax.annotate(text, (0.02, place), va="center", fontsize=6, color=SPIKES)
+        far = low > 0.3  # from the side on which there is room
+        ax.annotate(
+            text, (0.02 if far else 0.98, place), ha="left" if far else "right", va="center", fontsize=6,
+            color=SPIKES,
+        )  # fmt: skip
         if np.isfinite(published):
             ax.plot(published, place - 0.3, "D", color=style.INK, ms=3.6, mew=0, clip_on=False)
             told = f"published: {published * number:.0f} of {number:.0f}"

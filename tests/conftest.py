@@ -22,6 +22,7 @@ MAPS = 20_000
 """Memory mappings of a process; Linux allows 65 530, and a compiled program that gets none crashes."""
 
 LONG = (
+    "test_whatever_befalls_a_study_it_goes_on_to_the_same_content",
     "test_kills_change_no_content_and_leave_nothing[clients]",
     "test_twenty_random_kills_change_no_bit",
     "test_same_bits_on_one_core_and_on_two",

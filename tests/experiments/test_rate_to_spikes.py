@@ -10,6 +10,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.stats import binomtest
 
 import throughtime as tt
 from throughtime.cli.scripts import imported
@@ -50,8 +51,10 @@ def finished(tmp_path_factory):
         first, *others = study.cells(TINY)
         found = {first: measuring.measure(first.declared)}
     measuring.trained.cache_clear()
+    *others, fixed = others
     for cell in others:
         found[cell] = study.summary(found[first]).assign(final_accuracy=((), 0.99, {"units": "1"}))
+    found[fixed] = found[first].assign(best_inverse_lambda=((), 50.0, {"units": "Hz"}))
     for cell, data in found.items():
         data.attrs = {"code_sha256": "0", "seconds": 1.0, "identity": cell.identity}
     return made.record(found), folder
@@ -61,8 +64,10 @@ def test_every_circuit_is_one_cell_and_the_main_result_comes_first():
     cells = list(study.cells(study.FULL))
     assert len({cell.name for cell in cells}) == len({cell.identity for cell in cells}) == len(cells)
     kinds = [cell.declared["variant"] for cell in cells]
-    assert kinds == sorted(kinds, key=list(measuring.VARIANTS).index)
-    assert [cell.labels for cell in cells if cell.declared["example"]] == [("go-no-go", "program", 0)]
+    assert kinds[:-1] == sorted(kinds[:-1], key=list(measuring.VARIANTS).index)
+    shown = [cell for cell in cells if cell.declared["example"]]
+    assert [cell.labels for cell in shown] == [("go-no-go", "program", 0), ("go-no-go", "fixed", 0)]
+    assert shown[1].declared == {**shown[0].declared, "inverse_lambdas": [50.0]}
 
 
 @pytest.mark.parametrize("name", study.TASKS)
@@ -136,6 +141,8 @@ def test_the_record_of_a_small_run_is_valid_and_can_be_drawn(finished, capsys):
     kept = example["spiking_rates"].isel(seed=0).transpose("trial", "time", "unit").values
     np.testing.assert_allclose(kept, per_rate * sent, atol=0.006)  # kept to two decimals
     assert kept.max() > 0.5
+    assert float(example["fixed_inverse_lambda"][0]) == 50.0
+    np.testing.assert_array_equal(example["fixed_outputs"], example["spiking_outputs"])
     study.report(tree)
     assert "0 of 0 trained circuits" in capsys.readouterr().out
     with imported(ROOT / "figures" / "rate_to_spikes.py") as figure:
@@ -146,3 +153,66 @@ def test_an_example_needs_both_kinds_of_trials():
     found = xr.Dataset({"targets": (("seed", "trial", "time", "output"), np.ones((1, 3, 4, 1)))})
     with pytest.raises(ValueError, match="the 3 trials kept of seed 5 are all of one kind"):
         measuring.example(found, 5)
+
+
+def test_both_transfers_of_the_example_are_of_the_same_trials():
+    one, other = (xr.Dataset({"targets": ("seed", [value])}) for value in (0.0, 1.0))
+    with pytest.raises(ValueError, match="not of the same trials"):
+        study.shown(one, other)
+
+
+@pytest.fixture(scope="module")
+def record():
+    tree = tt.results.load_tree(RECORD)
+    assert tree.attrs["form"] == "full"
+    return tree
+
+
+def of(record, task, variant):
+    """Data of all circuits of a task in one variant."""
+    data = record[task].to_dataset()
+    return data.isel(option=labels(data["option"]).index(variant))
+
+
+def test_the_record_is_of_the_declaration(record):
+    assert record.attrs["config_sha256"] == study.study().config_sha256
+    assert tt.results.validate(record) == []
+    assert RECORD.stat().st_size < 500_000
+    for task, number in zip(study.TASKS, study.FULL.num_seeds, strict=True):
+        assert record[task].sizes["draw"] == number
+        assert (record[task]["rate_error"] < measuring.ERROR_BELOW).all()
+        assert (record[task]["rate_accuracy"] >= measuring.ACCURACY_AT_LEAST).all()
+
+
+@pytest.mark.parametrize("task", study.TASKS)
+def test_with_the_programs_noise_every_circuit_is_transferred_as_published(record, task):
+    data = of(record, task, "program")
+    number, right = data.sizes["draw"], data["final_accuracy"].values
+    assert data["num_successes"] == number == (right >= 0.95).sum()
+    interval = binomtest(number, number).proportion_ci(method="wilson")
+    np.testing.assert_allclose((data["success_lower"], data["success_upper"]), interval)
+    assert abs(right.mean() - float(data["published_accuracy"])) < float(data["published_accuracy_sd"])
+    published = float(data["published_success"])
+    assert np.isnan(published) or interval.low < published < interval.high
+
+
+def test_without_noise_go_no_go_is_not_transferred_and_noisy_inputs_are(record):
+    assert [int(of(record, "go-no-go", one)["num_successes"]) for one in ("equations", "balanced")] == [1, 2]
+    search = of(record, "go-no-go", "equations")["accuracy"].median("draw")
+    assert 0.7 < search.min() < search.max() < 0.85
+    assert of(record, "contextual-integration", "equations")["num_successes"] == 6
+
+
+@pytest.mark.parametrize("variant", ["no_refractory_period", "single_exponential"])
+def test_other_neurons_are_transferred_too(record, variant):
+    data = of(record, "contextual-integration", variant)
+    assert data["num_successes"] == 5
+    assert float(data["final_accuracy"].mean()) > float(data["published_accuracy"])
+
+
+def test_the_decision_is_transferred_and_not_the_size_of_the_output(record):
+    example = record["example"].to_dataset().isel(seed=0, output=0).sel(trial=1)
+    assert example["spiking_outputs"].max() > 3 * example["outputs"].max()
+    least = [float(of(record, task, "program")["cka"].min()) for task in study.TASKS]
+    assert least[0] > 0.88
+    assert least[1] > 0.7

@@ -11,6 +11,7 @@ ONE = {"units": "1", "long_name": "made up"}
 NOT_PUBLISHED = {"success": np.nan, "accuracy": np.nan, "accuracy_sd": np.nan, "number": np.nan}
 GO_PUBLISHED = {"success": 0.94, "accuracy": 0.988, "accuracy_sd": 0.047, "number": 100.0}
 CONTEXT_PUBLISHED = {**NOT_PUBLISHED, "accuracy": 0.97, "accuracy_sd": 0.066}
+CONTEXTUAL = ("program", "equations", "no_refractory_period", "single_exponential")
 
 
 def transferred(
@@ -69,6 +70,9 @@ def example(g: np.random.Generator, num_units: int) -> xr.Dataset:
                 go[None, ..., None] + 0.1 * g.random((1, 2, 100, 1)),
                 ONE,
             ),
+            "fixed_outputs": ((*timed, "output"), 0.9 * go[None, ..., None], ONE),
+            "best_inverse_lambda": ("seed", [25.0], {**ONE, "units": "Hz"}),
+            "fixed_inverse_lambda": ("seed", [50.0], {**ONE, "units": "Hz"}),
             "targets": ((*timed, "output"), np.round(go)[None, ..., None], ONE),
             "rate_trajectory": ((*timed, "component"), course[None], ONE),
             "spiking_trajectory": ((*timed, "component"), 0.8 * course[None] + 0.05, ONE),
@@ -107,7 +111,7 @@ def rate_to_spikes(num_seeds: int = 4, *ignored: int) -> xr.DataTree:
                 {"program": GO_PUBLISHED, "equations": NOT_PUBLISHED, "balanced": NOT_PUBLISHED},
             ),
             "/contextual-integration": transferred(
-                g, num_seeds + 1, {"program": CONTEXT_PUBLISHED, "equations": NOT_PUBLISHED}
+                g, num_seeds + 1, dict.fromkeys(CONTEXTUAL, CONTEXT_PUBLISHED)
             ),
             "/example": example(g, 60),
         }

@@ -28,6 +28,13 @@ def kill(number: int) -> None:
     os.waitpid(number, 0)
 
 
+def stopped(number: int) -> bool:
+    """Wait until a process that was sent SIGSTOP stands still; False if it ended before."""
+    while (told := os.waitid(os.P_PID, number, os.WSTOPPED | os.WEXITED | os.WNOWAIT)) is None:
+        pass
+    return told.si_code == os.CLD_STOPPED
+
+
 class Compared:
     """What killed studies came to in the end, beside one that was left alone."""
 
@@ -35,14 +42,19 @@ class Compared:
         self.folder, self.alone = folder, alone
         self.num_studies, self.same = 0, True
         self.left: list[str] = []
-        self.progress: list[int] = []
+        self.moments: list[str] = []
+        self.half: set[str] = set()
         self.writing = 0
 
     def killed(self) -> None:
-        """Note how far the study was: its finished files, and what was being written."""
-        done = [path for path in self.folder.glob("*/*.nc") if not path.name.startswith(".")]
-        self.progress.append(len(done) + len(list(self.folder.glob("cells/*.json"))))
-        self.writing += bool(processes.half_written(self.folder))
+        """Note how far the study was: its finished files, updates in checkpoints, what is half-written."""
+        half = set(processes.half_written(self.folder))
+        done = [f"{path.parent.name}{path.suffix}" for path in self.folder.glob("[cr]*[^g]/*[cn]")]
+        kinds = {name.lstrip(".").split(".")[1] for name in half - self.half}
+        told = (sorted(done), sorted(set(processes.updates(self.folder))), sorted(kinds))
+        self.moments.append(" ".join(map(str, told)))
+        self.writing += bool(half - self.half)
+        self.half = half
 
     def finished(self) -> None:
         """Compare, and begin anew."""
@@ -50,12 +62,13 @@ class Compared:
         self.same &= processes.content(self.folder) == self.alone
         self.left += processes.left_over(self.folder)
         shutil.rmtree(self.folder)
+        self.half = set()
 
     def report(self, what: str, **more: Any) -> None:
         """A line of JSON."""
         told = {
             "what": what,
-            "kills": len(self.progress), "progress": self.progress, "writing": self.writing,
+            "kills": len(self.moments), "moments": self.moments, "writing": self.writing,
             "studies": self.num_studies, "same": self.same, "left": self.left, **more,
         }  # fmt: skip
         sys.stdout.write(json.dumps(told) + "\n")
@@ -64,7 +77,7 @@ class Compared:
 
 def clients(compared: Compared, kills: int, strike: Callable[[int], None]) -> None:
     """Clients that compute themselves; ``strike`` returns when it is time, or one has ended."""
-    while len(compared.progress) < kills:
+    while len(compared.moments) < kills:
         number = fork(run, compared.folder)
         strike(number)
         if has_ended(number):
@@ -77,8 +90,8 @@ def clients(compared: Compared, kills: int, strike: Callable[[int], None]) -> No
 
 
 def at_random(draw: random.Random, whole: float) -> Callable[[int], None]:
-    """A moment between the start and most of the time that a study takes."""
-    return lambda number: time.sleep(draw.uniform(0.02, 0.9) * whole)
+    """A moment between the start and a little more than the time that a study takes."""
+    return lambda number: time.sleep(draw.uniform(0.1, 1.1) * whole)
 
 
 def while_writing(draw: random.Random, folder: Path) -> Callable[[int], None]:
@@ -94,8 +107,13 @@ def while_writing(draw: random.Random, folder: Path) -> Callable[[int], None]:
         ):
             if now := set(processes.half_written(folder)) - before:
                 if not skip:
-                    return
-                skip, before = skip - 1, before | now
+                    os.kill(number, signal.SIGSTOP)
+                    if stopped(number) and set(processes.half_written(folder)) - before:
+                        return
+                    os.kill(number, signal.SIGCONT)  # the file was finished in between
+                else:
+                    skip -= 1
+                before |= now
             time.sleep(0.001)
 
     return strike

@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tests.studies.examples import small
 from throughtime import results
 from throughtime.studies import Study
@@ -79,6 +81,16 @@ def content(folder: Path) -> dict[str, str]:
         found[f"{path.parent.name}/{path.name}"] = results.content_sha256(results.load_tree(path))
     for path in sorted((*folder.glob("cells/*.json"), *folder.glob("runs/*.json"))):
         found[f"{path.parent.name}/{path.name}"] = json.loads(path.read_bytes())["content_sha256"]
+    return found
+
+
+def updates(folder: Path) -> list[int]:
+    """Updates in the checkpoints of cells that were begun; reading them also shows that they are whole."""
+    found = []
+    for path in sorted(folder.glob("scratch/*/*.npz")):
+        if not path.name.startswith("."):
+            with np.load(path) as file:
+                found.append(int(file["history/update"][-1]))
     return found
 
 

@@ -8,7 +8,7 @@ from throughtime.cli import output
 from throughtime.cli.errors import Refusal
 
 if TYPE_CHECKING:
-    from throughtime.cli.options import Report
+    from throughtime.cli.study_options import Report
 
 
 def report(options: Report) -> int:

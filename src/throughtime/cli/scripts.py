@@ -18,7 +18,8 @@ from throughtime.cli import output
 from throughtime.cli.errors import Refusal
 
 if TYPE_CHECKING:
-    from throughtime.cli.options import Figure, Run
+    from throughtime.cli.options import Figure
+    from throughtime.cli.study_options import Run
 
 FOR_STUDIES = {
     "scheduler": None,

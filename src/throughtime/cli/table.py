@@ -11,7 +11,7 @@ from throughtime.cli.errors import Refusal
 from throughtime.studies.combine import open_record
 
 if TYPE_CHECKING:
-    from throughtime.cli.options import Table
+    from throughtime.cli.study_options import Table
 
 
 def table(options: Table) -> int:

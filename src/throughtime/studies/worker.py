@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from throughtime.studies.cells import Outcome
 
 MERGE = "merge"
-MOST_MAPPINGS = 30_000
+MOST_MAPPINGS = 20_000
 """Memory mappings of a process before compiled programs are dropped; Linux allows 65 530 by default."""
 
 

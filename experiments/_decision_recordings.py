@@ -9,11 +9,11 @@ unequal numbers of trials a condition, and units that were lost in some of the t
 
 from __future__ import annotations
 
-import sys
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
+
+from throughtime.spiking.brian import simulator
 
 POOL = 30
 """Neurons of a pool."""
@@ -60,22 +60,18 @@ def simulate(
         seed: of the noise, of what differs between neurons, and of which units are lost when.
         duration, stimulus: ms. share_lost: share of units that are lost at some trial, or gained.
     """
-    hook = sys.excepthook  # Brian2 would report every error of this process as one of its own
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of the parser of equations
-        import brian2  # noqa: F401
-
-        sys.excepthook = hook
-        return _simulate(np.asarray(coherence, float), seed, duration, stimulus, share_lost)
+    with simulator() as b2:
+        return _simulate(b2, np.asarray(coherence, float), seed, duration, stimulus, share_lost)
 
 
 def _simulate(
-    coherence: np.ndarray, seed: int, duration: float, stimulus: tuple[float, float], share_lost: float
+    b2: Any,
+    coherence: np.ndarray,
+    seed: int,
+    duration: float,
+    stimulus: tuple[float, float],
+    share_lost: float,
 ) -> Recordings:
-    import brian2 as b2
-
-    b2.start_scope()
-    b2.prefs.codegen.target = "numpy"
     b2.seed(seed)
     b2.defaultclock.dt = DT * b2.ms
     rng = np.random.default_rng(seed)

@@ -9,6 +9,9 @@ BENCH  := $(VENV)/.bench
 DOCS   := $(VENV)/.docs
 OUT    ?= results
 
+# Where it is set, each of the many processes that tests start compiles every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: setup demo test lint figures bench evidence docs lock clean
 .DEFAULT_GOAL := setup
 

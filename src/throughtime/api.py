@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from throughtime import results, training
+from throughtime import results, rules, training
 from throughtime.objectives import Objective, SquaredError, add_weight_penalty
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def train(
     Args:
         task: from :func:`throughtime.tasks.make`.
         circuit: from :func:`throughtime.circuits.for_task`.
-        rule: from :func:`throughtime.rules.make`.
+        rule: from :func:`throughtime.rules.make`, or a name of :func:`throughtime.rules.names`.
         test_trials: test trials per seed recorded with the final weights, in group ``/evaluation`` of the
             tree; 0 for none.
         command: the command line to cite in the record.
@@ -55,11 +55,11 @@ def train(
         >>> import throughtime as tt
         >>> task = tt.tasks.make("cue-set-go", dt=40.0)
         >>> circuit = tt.circuits.for_task(task, num_units=8)
-        >>> run = tt.train(task, circuit, tt.rules.make("bptt"), num_updates=2, batch_size=4, test_trials=4)
+        >>> run = tt.train(task, circuit, "bptt", num_updates=2, batch_size=4, test_trials=4)
         >>> run.tree["training/loss"].dims
         ('seed', 'update')
     """
-    record = training.train(task, circuit, rule, **settings)
+    record = training.train(task, circuit, _made(rule), **settings)
     evaluation = None
     if test_trials:
         final = {name: array[:, -1] for name, array in record.params.items()}
@@ -139,7 +139,7 @@ def gradient(
     Args:
         circuit, params: a circuit and its parameters.
         trials: batch, leaves (trial, …); ``jax.vmap(task.trial)(keys)``.
-        rule: any rule.
+        rule: any rule, or a name of one.
         key: key of the batch: circuit noise, and the rule's state if none is given.
         objective: loss of one trial; masked squared error by default.
         state: state of the rule; drawn from ``key`` by default.
@@ -165,11 +165,16 @@ def gradient(
         >>> bool(first["recurrent"].any()), bool(then["recurrent"].any())
         (False, True)
     """
+    rule = _made(rule)
     if state is None:
         state = rule.init(circuit, params, key=key)
     objective = SquaredError() if objective is None else objective
     grads, state, info = _gradient(circuit, rule, objective, params, state, trials, key)
     return grads, {**info, "state": state}
+
+
+def _made(rule: Any) -> Any:
+    return rules.make(rule) if isinstance(rule, str) else rule
 
 
 def _compute(circuit: Any, rule: Any, objective: Any, params: Any, state: Any, trials: Any, key: Any) -> Any:

@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 SERIAL, SLURM = "serial", "slurm"
 CONNECT_SECONDS = 20
-ONE_DEVICE = {"THROUGHTIME_CORES": "1", "JAX_NUM_CPU_DEVICES": "1"}
+# XLA makes as many threads as NPROC says, or as there are cores: workers would take turns on these.
+ONE_DEVICE = {"THROUGHTIME_CORES": "1", "JAX_NUM_CPU_DEVICES": "1", "NPROC": "1"}
 CHOICES = (
     "None (workers on this machine), 'serial' (no workers), 'slurm' (workers as jobs of SLURM), the address "
     "of a scheduler such as 'tcp://host:8786', its scheduler file (.json), or a Client or Cluster of Dask"

@@ -14,6 +14,7 @@ from throughtime import config
 from throughtime.results import files
 from throughtime.results.errors import ResultsError
 from throughtime.results.flags import flag_attributes
+from throughtime.results.formats import ENGINE
 from throughtime.results.provenance import library_attributes
 from throughtime.results.schema import attributes
 from throughtime.studies.record import AXES, DIVERGED, STATUSES
@@ -184,7 +185,7 @@ def _activities(
 def _checkpoints(path: Path) -> xr.DataTree:
     """The weights of a run alone."""
     with xr.open_dataset(
-        path, group="checkpoints", engine="h5netcdf", mask_and_scale=False, decode_times=False
+        path, group="checkpoints", engine=ENGINE, mask_and_scale=False, decode_times=False
     ) as data:
         return xr.DataTree.from_dict({"/checkpoints": data.load()})
 

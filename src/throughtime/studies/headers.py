@@ -60,7 +60,7 @@ def read(path: Path, group: str, full: bool = True) -> Headers | None:
             return None
         node = file[group]
         arrays = {str(name): array for name, array in node.items() if isinstance(array, h5py.Dataset)}
-        named = {one for array in arrays.values() for one in str(array.attrs.get("coordinates", "")).split()}
+        named = {one for array in arrays.values() for one in _coordinates(array)}
         variables, coords = {}, {}
         for name, array in arrays.items():
             header = Header(dims_of(array), array.shape, array.dtype, _attributes(array, full))
@@ -99,6 +99,10 @@ def same(one: Header, other: Header) -> bool:
 
 def _values(header: Header) -> np.ndarray:
     return np.zeros(0) if header.values is None else header.values
+
+
+def _coordinates(array: Any) -> list[str]:
+    return plain_attributes({"names": array.attrs.get("coordinates", b"")})["names"].split()
 
 
 def _attributes(node: Any, full: bool = True) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from throughtime.results.errors import ResultsError
+from throughtime.results.plain import plain_attributes
 from throughtime.studies.blocks import Piece
 from throughtime.studies.record import AXES, Frame
 
@@ -187,8 +188,8 @@ def _run_files(folder: Path, done: dict[Any, dict[str, Any]]) -> dict[str, tuple
         if not name.endswith(".nc"):
             continue
         with h5py.File(folder / "runs" / name, "r") as file:
-            cells = json.loads(str(file.attrs.get("cells", "{}")))
-            run_id = str(file.attrs.get("run_id", ""))
+            own = plain_attributes({key: file.attrs.get(key, b"") for key in ("cells", "run_id")})
+        cells, run_id = json.loads(own["cells"] or "{}"), own["run_id"]
         for identity in wanted.intersection(cells):
             found[identity] = (folder / "runs" / name, run_id)
     return found

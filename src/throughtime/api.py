@@ -41,8 +41,8 @@ def train(
             tree; 0 for none.
         command: the command line to cite in the record.
         settings: see :func:`throughtime.training.train`: ``seeds``, ``num_updates``, ``batch_size``,
-            ``learning_rate``, ``objective``, ``optimizer``, ``clip``, ``stop``, ``eval_every``,
-            ``log_every``, ``keep``, ``checkpoint``, ``init_seeds``, ``data_seeds``, ``rule_seeds``,
+            ``learning_rate``, ``objective``, ``optimizer``, ``clip``, ``step_sizes``, ``stop``,
+            ``eval_every``, ``log_every``, ``keep``, ``checkpoint``, ``init_seeds``, ``data_seeds``, ``rule_seeds``,
             ``params``, ``carry_state``, ``curriculum``, ``progress``.
 
     Returns:

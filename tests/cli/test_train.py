@@ -115,6 +115,7 @@ def test_settings_reach_training(asked: Callable[..., dict[str, Any]], tmp_path:
         "--activation", "relu", "--form", "rate", "--learning-rate", "0.01", "--checkpoint",
         str(tmp_path / "state"), "--eval-every", "7", "--log-every", "3", "--data-seeds", "4",
         "--rule-seeds", "1,2,3", "--carry-state",
+        "--step-sizes", "readout=0.5,bias=0",
     ]  # fmt: skip
     found = asked(*words)
     circuit = found.pop("circuit")
@@ -141,6 +142,7 @@ def test_settings_reach_training(asked: Callable[..., dict[str, Any]], tmp_path:
         "test_trials": 4,
         "progress": False,
         "carry_state": True,
+        "step_sizes": {"readout": 0.5, "bias": 0.0},
         "objective": objectives.SquaredError(),
     }
 

@@ -308,6 +308,34 @@ def test_initial_parameters_can_be_given(pair):
         run(seeds=(0,), params={"bias": np.zeros(2)})
 
 
+def test_parameters_with_steps_of_their_own():
+    plain = run(seeds=(0,), num_updates=2, optimizer="momentum", learning_rate=1e-2)
+    own = run(
+        seeds=(0,),
+        num_updates=2,
+        optimizer="momentum",
+        learning_rate=1e-2,
+        step_sizes={"readout": 3e-2, "bias": 0.0},
+    )
+    first, last = ({name: one[0] for name, one in record.params.items()} for record in (plain, own))
+    np.testing.assert_array_equal(last["bias"][0], last["bias"][-1])
+    assert not np.array_equal(first["bias"][0], first["bias"][-1])
+    assert np.linalg.norm(last["readout"][-1] - last["readout"][0]) > 2.5 * np.linalg.norm(
+        first["readout"][-1] - first["readout"][0]
+    )
+    once = {
+        name: run(seeds=(0,), num_updates=1, optimizer="sgd", learning_rate=1e-2, step_sizes=sizes).params
+        for name, sizes in (("plain", None), ("own", {"readout": 3e-2}))
+    }
+    moves = {name: params["readout"][0, -1] - params["readout"][0, 0] for name, params in once.items()}
+    np.testing.assert_allclose(moves["own"], 3 * moves["plain"], rtol=1e-4, atol=1e-7)
+    for name in ("recurrent", "input", "readout_bias"):
+        np.testing.assert_array_equal(once["own"][name], once["plain"][name])
+    config = configuration(TASK, CIRCUIT, BPTT(), step_sizes={"readout": 3e-2})["training"]
+    assert config["step_sizes"] == {"readout": 3e-2}
+    assert "step_sizes" not in configuration(TASK, CIRCUIT, BPTT())["training"]
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
@@ -320,6 +348,12 @@ def test_initial_parameters_can_be_given(pair):
         ({"eval_every": True}, "eval_every True"),
         ({"stop": "whenever"}, "use 'criterion' or 'budget'"),
         ({"clip": -1.0}, "at -1.0 is not a positive number"),
+        ({"step_sizes": {"readout": -1.0}}, "is not a number >= 0"),
+        ({"step_sizes": {"output": 1.0}}, "'output', which is not trained; use bias, input"),
+        (
+            {"step_sizes": {"input": 1.0}, "circuit": dataclasses.replace(CIRCUIT, fixed=("input",))},
+            "not trained",
+        ),
         ({"learning_rate": -1.0}, "negative or non-finite"),
         ({"learning_rate": [1e-3, 1e-3]}, "or 6 numbers"),
         ({"optimizer": "adamm"}, "unknown optimizer 'adamm'; did you mean 'adam'"),

@@ -67,6 +67,27 @@ def curriculum(text: str | None) -> Any:
     return made
 
 
+def step_sizes(text: str | None) -> dict[str, float] | None:
+    """What ``--step-sizes`` asks for.
+
+    Raises:
+        Refusal: for a text that is not of this form.
+
+    Example:
+        >>> step_sizes("readout=0.1,readout_bias=0")
+        {'readout': 0.1, 'readout_bias': 0.0}
+    """
+    if text is None:
+        return None
+    try:
+        return {name.strip(): float(size) for name, size in (one.split("=") for one in text.split(","))}
+    except ValueError:
+        raise Refusal(
+            "--step-sizes: expected parameters and numbers such as readout=0.1,readout_bias=0.1, found "
+            f"{text!r}."
+        ) from None
+
+
 def rule(name: str, fields: Mapping[str, str]) -> Rule:
     """A rule by name.
 

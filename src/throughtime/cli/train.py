@@ -114,6 +114,7 @@ def settings_of(options: Training) -> dict[str, Any]:
         wishes["keep"] = (kept,) if isinstance(kept, int) else kept
     wishes["curriculum"] = build.curriculum(options.curriculum)
     wishes["clip"] = None if options.clip is None else Clip(options.clip, options.clip_by)
+    wishes["step_sizes"] = build.step_sizes(options.step_sizes)
     return wishes
 
 

@@ -68,6 +68,8 @@ class Training:
     """Largest norm of the gradient, or size of its numbers; no clipping by default."""
     clip_by: Literal["global", "block", "value"] = "global"
     """One norm over all parameters, each parameter array by its own, or number by number."""
+    step_sizes: Annotated[str | None, arg(metavar="NAME=SIZE,…")] = None
+    """Parameters with step sizes of their own in place of the learning rate: readout=0.1,readout_bias=0.1."""
     carry_state: bool = False
     """Start each trial in the state in which the one before it ended."""
     curriculum: Annotated[str | None, arg(metavar="published|Shaping(…)")] = None

@@ -188,5 +188,5 @@ def own_settings(rule: Rule, wishes: dict[str, Any], match: str) -> dict[str, An
         if "keep" in settings:
             settings["keep"] = tuple(factor * update for update in settings["keep"])
     if rule.traits.displacement:
-        settings |= {"optimizer": "sgd", "clip": None, "learning_rate": 1.0}
+        settings |= {"optimizer": "sgd", "clip": None, "learning_rate": 1.0, "step_sizes": None}
     return settings

@@ -86,7 +86,7 @@ def check_evaluations(study: Study) -> None:
 def without_effect(one: Combination) -> list[str]:
     """Settings of the option that the rule's traits overrule: with others, training would be the same."""
     traits = one.rule.traits
-    idle = {"optimizer", "clip", "learning_rate"} if traits.displacement else set()
+    idle = {"optimizer", "clip", "learning_rate", "step_sizes"} if traits.displacement else set()
     if one.match == "updates" and traits.batch_size not in (None, one.common["batch_size"]):
         idle.add("batch_size")
     return sorted(idle & set(one.set_by_option))

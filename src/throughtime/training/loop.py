@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,7 @@ def train(
     objective: Objective | None = None,
     optimizer: Any = "adam",
     clip: float | Clip | None = None,
+    step_sizes: Mapping[str, float] | None = None,
     stop: str = "criterion",
     eval_every: int = 100,
     log_every: int = 20,
@@ -61,6 +62,8 @@ def train(
         optimizer: ``adam``, ``adamw``, ``momentum``, ``nesterov``, ``rmsprop``, ``sgd``, or an optax
             transformation with unit learning rate.
         clip: a number (global norm), a :class:`Clip`, or None.
+        step_sizes: parameters with step sizes of their own in place of ``learning_rate``, such as
+            ``{"readout": 0.1, "readout_bias": 0.1}``; with 0 they stay as they are.
         stop: ``"criterion"``: a seed that meets the task's criterion stops changing, and training ends when
             all have; ``"budget"``: the crossing is recorded and training goes on.
         eval_every: updates between evaluations on held-out trials.
@@ -83,7 +86,8 @@ def train(
     """
     job = prepare(
         task, circuit, rule, seeds=seeds, num_updates=num_updates, batch_size=batch_size,
-        learning_rate=learning_rate, objective=objective, optimizer=optimizer, clip=clip, stop=stop,
+        learning_rate=learning_rate, objective=objective, optimizer=optimizer, clip=clip,
+        step_sizes=step_sizes, stop=stop,
         eval_every=eval_every, log_every=log_every, keep=keep, init_seeds=init_seeds, data_seeds=data_seeds,
         rule_seeds=rule_seeds, params=params, carry_state=carry_state, curriculum=curriculum,
     )  # fmt: skip

@@ -81,6 +81,7 @@ class Plan:
         batch_size: trials per update.
         cores: CPU devices in use.
         carry_state: whether each trial starts where the trial before it in its row of the batch ended.
+        step_sizes: names of parameters and step sizes of their own, in place of the learning rate.
     """
 
     task: Any
@@ -92,6 +93,7 @@ class Plan:
     batch_size: int
     cores: int
     carry_state: bool = False
+    step_sizes: tuple[tuple[str, float], ...] = ()
 
     def transformation(self) -> optax.GradientTransformation:
         """The optax transformation, with learning rate 1."""

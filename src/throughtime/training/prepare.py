@@ -53,6 +53,7 @@ def prepare(
     objective: Any,
     optimizer: Any,
     clip: Any,
+    step_sizes: Any,
     stop: Any,
     eval_every: Any,
     log_every: Any,
@@ -87,8 +88,11 @@ def prepare(
     objective = SquaredError() if objective is None else objective
     settings.check_carry(carry_state, circuit)
     settings.check_trained(rule, circuit)
+    sizes = settings.own_steps(step_sizes, rule, circuit)
     shaping = resolve(task, curriculum)
-    plan = Plan(task, circuit, rule, objective, optimizer, clip, batch_size, usable_cores(), carry_state)
+    plan = Plan(
+        task, circuit, rule, objective, optimizer, clip, batch_size, usable_cores(), carry_state, sizes
+    )
     config: dict[str, Any] = {
         "task": task,
         "circuit": circuit,
@@ -112,7 +116,10 @@ def prepare(
             "initial_params": None if params is None else hash_arrays(params),
         },
     }
-    if shaping is not None:  # left out where there is none, so that old configurations keep their hashes
+    # Left out where there are none, so that old configurations keep their hashes.
+    if sizes:
+        config["training"]["step_sizes"] = dict(sizes)
+    if shaping is not None:
         config["training"]["curriculum"] = shaping
     return Job(
         plan=plan,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -192,6 +193,31 @@ def check_trained(rule: Any, circuit: Any) -> None:
             f"train: nothing is left to train: the rule trains {sorted(names)}, the circuit keeps "
             f"{sorted(circuit.untrained)} fixed."
         )
+
+
+def own_steps(
+    step_sizes: Mapping[str, float] | None, rule: Any, circuit: Any
+) -> tuple[tuple[str, float], ...]:
+    """Step sizes of parameters that do not follow the learning rate, by name.
+
+    Raises:
+        ValueError: for a parameter there is not or that is fixed, a step size that is no number of at least
+            0, and a rule that makes its own steps.
+    """
+    if not step_sizes:
+        return ()
+    if rule.traits.displacement:
+        raise ValueError(
+            f"train: {type(rule).__name__} makes its own steps within the trial; leave out step_sizes, and "
+            "set the step size in the rule."
+        )
+    free = sorted(set(circuit.param_names) - set(circuit.untrained))
+    for name, size in step_sizes.items():
+        if name not in free:
+            raise ValueError(f"train: step_sizes of {name!r}, which is not trained; use {', '.join(free)}.")
+        if isinstance(size, bool) or not isinstance(size, int | float) or not 0 <= size < math.inf:
+            raise ValueError(f"train: step_sizes[{name!r}] {size!r} is not a number >= 0.")
+    return tuple(sorted((name, float(size)) for name, size in step_sizes.items()))
 
 
 def initial_params(params: dict[str, Any], circuit: Any, num_seeds: int) -> dict[str, np.ndarray]:

@@ -82,7 +82,8 @@ def one_update(plan: Plan, state: SeedState, update: Array, learning_rate: Array
     finite = jnp.isfinite(norm) & jnp.isfinite(info["loss"])
     clipped, fraction = (grads, jnp.zeros(())) if plan.clip is None else plan.clip(grads)
     moves, optimizer = plan.transformation().update(clipped, state.optimizer, plan.trained(state.params))
-    moved = {name: state.params[name] + learning_rate * move for name, move in moves.items()}
+    sizes = dict(plan.step_sizes)
+    moved = {name: state.params[name] + sizes.get(name, learning_rate) * move for name, move in moves.items()}
     params, rule_state = plan.rule.after_update(
         plan.circuit, state.params, {**state.params, **moved}, rule_state
     )

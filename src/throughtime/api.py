@@ -42,8 +42,8 @@ def train(
         command: the command line to cite in the record.
         settings: see :func:`throughtime.training.train`: ``seeds``, ``num_updates``, ``batch_size``,
             ``learning_rate``, ``objective``, ``optimizer``, ``clip``, ``step_sizes``, ``stop``,
-            ``eval_every``, ``log_every``, ``keep``, ``checkpoint``, ``init_seeds``, ``data_seeds``, ``rule_seeds``,
-            ``params``, ``carry_state``, ``curriculum``, ``progress``.
+            ``eval_every``, ``log_every``, ``keep``, ``checkpoint``, ``init_seeds``, ``data_seeds``,
+            ``rule_seeds``, ``params``, ``carry_state``, ``curriculum``, ``progress``.
 
     Returns:
         a :class:`throughtime.results.Run`; its ``tree`` is an ``xarray.DataTree``.

@@ -310,13 +310,8 @@ def test_initial_parameters_can_be_given(pair):
 
 def test_parameters_with_steps_of_their_own():
     plain = run(seeds=(0,), num_updates=2, optimizer="momentum", learning_rate=1e-2)
-    own = run(
-        seeds=(0,),
-        num_updates=2,
-        optimizer="momentum",
-        learning_rate=1e-2,
-        step_sizes={"readout": 3e-2, "bias": 0.0},
-    )
+    sizes = {"readout": 3e-2, "bias": 0.0}
+    own = run(seeds=(0,), num_updates=2, optimizer="momentum", learning_rate=1e-2, step_sizes=sizes)
     first, last = ({name: one[0] for name, one in record.params.items()} for record in (plain, own))
     np.testing.assert_array_equal(last["bias"][0], last["bias"][-1])
     assert not np.array_equal(first["bias"][0], first["bias"][-1])

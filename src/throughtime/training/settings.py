@@ -196,9 +196,9 @@ def check_trained(rule: Any, circuit: Any) -> None:
 
 
 def own_steps(
-    step_sizes: Mapping[str, float] | None, rule: Any, circuit: Any
+    step_sizes: Mapping[str, float] | Sequence[tuple[str, float]] | None, rule: Any, circuit: Any
 ) -> tuple[tuple[str, float], ...]:
-    """Step sizes of parameters that do not follow the learning rate, by name.
+    """Step sizes of parameters that do not follow the learning rate, by name; a study gives them as pairs.
 
     Raises:
         ValueError: for a parameter there is not or that is fixed, a step size that is no number of at least
@@ -212,12 +212,13 @@ def own_steps(
             "set the step size in the rule."
         )
     free = sorted(set(circuit.param_names) - set(circuit.untrained))
-    for name, size in step_sizes.items():
+    sizes = dict(step_sizes)
+    for name, size in sizes.items():
         if name not in free:
             raise ValueError(f"train: step_sizes of {name!r}, which is not trained; use {', '.join(free)}.")
         if isinstance(size, bool) or not isinstance(size, int | float) or not 0 <= size < math.inf:
             raise ValueError(f"train: step_sizes[{name!r}] {size!r} is not a number >= 0.")
-    return tuple(sorted((name, float(size)) for name, size in step_sizes.items()))
+    return tuple(sorted((name, float(size)) for name, size in sizes.items()))
 
 
 def initial_params(params: dict[str, Any], circuit: Any, num_seeds: int) -> dict[str, np.ndarray]:

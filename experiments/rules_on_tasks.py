@@ -1,0 +1,223 @@
+"""Which plausible rules learn what backpropagation through time learns, and how long a delay do they bridge?
+
+The committed records are ``evidence/rules_pilot.nc`` and ``evidence/rules_on_tasks.nc``. Circuits of 64
+rectified units under Dale's law (τ = 200 ms, gain 1.2) learn three tasks of working memory, a decision with a
+delay and two tasks of timing, on up to three rungs of difficulty each, by rules that cross the feedback of
+errors (symmetric, random) with the transport of credit across synapses (none, one hop by cell types, ModProp,
+random, exact), beside node perturbation, BPTT turned to the cosine that e-prop has, and a readout alone.
+Diagonal transport is nearly e-prop here (a unit's weight onto itself is one of 64) and left out.
+
+Protocol:
+
+- The same initial weights, trials and circuit noise for every rule at every seed; no run stops at its
+  criterion, crossings are recorded.
+- Stochastic gradient descent with momentum 0.9, 2000 updates of 32 trials. Gradients are clipped parameter by
+  parameter at a norm of 1, and the fraction clipped is recorded. The readout learns by the delta rule with one
+  step size of its own (0.03) in every arm.
+- Step sizes: pilots try six configurations of every arm (step sizes, or three of them at each of two constants of
+  its own: μ of ModProp, σ of node perturbation) on seeds of their own. Around its best one each arm gets three
+  step sizes half a decade apart, sought anew for every task on two further seeds at half the budget.
+- Only rungs that BPTT climbs with every pilot seed and a readout alone with none.
+- Primary outcome: the longest memory (delay, or longest interval) learned within the budget; then the score on
+  held-out trials at its end, trials and forward passes to the criterion (not reached is censored, not
+  missing), and circuits compared at four levels of the loss that the pilot of BPTT fixes.
+- Perturbation noise is off at tests; circuit noise is the same for all.
+
+Parts, in the order in which they answer most: ``hard``, ``middle`` and ``easy`` rungs; then, with five of the arms
+on two tasks, ``initialisation`` (gain 0.8, 1.2, 1.5 × τ 50, 100, 200 ms), ``readout`` (frozen, ten times slower),
+``optimizer`` (Adam) and ``batch`` (1, 64).
+
+Each part is a study with a folder of its own: it can be stopped at any moment and goes on where it was, on this
+machine or on a cluster. Records say which parts, and which of their runs, are not there.
+
+Usage: ``python experiments/rules_on_tasks.py [--part NAME …] [--seeds N] [--out results] [--quick]
+[--scheduler WHERE] [--workers N] [--limit MINUTES] [--retry-failed]``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+from _rules_plan import (
+    FLOOR,
+    LADDERS,
+    NAME,
+    Chosen,
+    best_steps,
+    demanding,
+    parts,
+    pilot_steps,
+    pilot_tasks,
+    training,
+)
+from _rules_record import alignment_of_eprop, joined, longest, part_of, pilot
+
+import throughtime as tt
+from throughtime.results import files, labels
+
+ROOT = Path(__file__).resolve().parent.parent
+PILOT, RECORD = ROOT / "evidence" / "rules_pilot.nc", ROOT / "evidence" / f"{NAME}.nc"
+QUICK_ARMS = ("symmetric-exact", "random-none", FLOOR)
+ORDER = ("pilot", "hard", "middle", "easy", "initialisation", "readout", "optimizer", "batch")
+Runner = Callable[[tt.Study], Any]
+
+
+def choose(record: xr.DataTree) -> Chosen:
+    """What the record of the pilots settles."""
+    grids, mu, sigma = best_steps(part_of(record, "steps"))
+    cosine = round(float(np.nanmean(record["alignment"]["cosine"].values)), 2)
+    return Chosen(demanding(part_of(record, "tasks")), grids, mu, sigma, cosine)
+
+
+def run_pilots(run: Runner, place: Path) -> xr.DataTree | None:
+    """Run the pilots and write their record; None where they are not complete."""
+    found = [run(study) for study in (pilot_tasks(), pilot_steps())]
+    if not all(one.complete for one in found):
+        return None
+    tasks, steps = (one.tree for one in found)
+    record = pilot(tasks, steps, alignment_of_eprop(found[0].folder))
+    tt.results.save(record, place, overwrite=True)
+    return record
+
+
+def quick_study() -> tt.Study:
+    """A few updates of three arms on one small task: that everything runs, and nothing about learning."""
+    from _rules_plan import circuit
+
+    small = dataclasses.replace(circuit(), num_units=16)
+    return tt.Study(
+        NAME,
+        tasks={"match-1000": LADDERS["match"].task("1000")},
+        circuits={"base": small},
+        rules={name: rule for name, rule in choose_quick().arms().items() if name in QUICK_ARMS},
+        seeds=2,
+        training=training(num_updates=20, batch_size=8, eval_every=10, log_every=10, keep=()),
+        measures=("dimensionality", "weight_change"),
+        measure_trials=16,
+        test_trials=16,
+    )
+
+
+def choose_quick() -> Chosen:
+    """Constants of the quick form."""
+    return Chosen({"match": ("1000",)}, {}, mu=0.25, sigma=0.1, cosine=0.3)
+
+
+def write(
+    trees: dict[str, xr.DataTree], chosen: Chosen, missing: tuple[str, ...], place: Path
+) -> xr.DataTree:
+    """The record of the parts that were run, complete or not."""
+    record = joined(
+        trees,
+        "Plausible rules on tasks of systems neuroscience",
+        name=NAME,
+        chosen=json.dumps(dataclasses.asdict(chosen), sort_keys=True),
+        not_run="; ".join(missing),
+    )
+    ladders = {name: tree for name, tree in trees.items() if name in ("hard", "middle", "easy", "quick")}
+    if ladders:
+        record["longest"] = xr.DataTree(longest(ladders, chosen))
+    tt.results.save(record, place, overwrite=True)
+    return record
+
+
+def report(record: xr.DataTree) -> None:
+    """Seeds that reached the criterion, arm by arm and rung by rung, from the hardest."""
+    if "longest" not in record.children:
+        return
+    found = record["longest"].to_dataset()
+    for row, task in enumerate(labels(found["task"])):
+        print(
+            f"\n{task}: ms asked for {found['reach'].values[row].tolist()}; seeds at the criterion of those run"
+        )
+        for place, rule in enumerate(labels(found["rule"])):
+            one = found.isel(task=row, rule=place)
+            number = one["num_seeds"].values
+            climbed = np.round(np.nan_to_num(one["success_rate"].values) * number).astype(int)
+            told = "  ".join(f"{a}/{b}" for a, b in zip(climbed, number, strict=True))
+            print(f"{rule:18s} {told}")
+
+
+def main(
+    quick: bool = False,
+    out: Path = Path("results"),
+    part: tuple[str, ...] = (),
+    seeds: int = 10,
+    limit: float = float("inf"),
+    **settings: Any,
+) -> int:
+    """Run the parts that are asked for, all by default, and write the records; 0 if nothing is missing."""
+    until = time.monotonic() + 60 * limit
+    out.mkdir(parents=True, exist_ok=True)
+
+    def run(study: tt.Study) -> Any:
+        left = max(0.0, (until - time.monotonic()) / 60)
+        print(f"\n{study.name}", flush=True)
+        minutes = None if np.isinf(left) else left
+        result = study.run(
+            out / f"{study.name}{'-quick' if quick else ''}", limit_minutes=minutes, **settings
+        )
+        print(result.summary(), flush=True)
+        return result
+
+    if quick:
+        result = run(quick_study())
+        report(write({"quick": result.tree}, choose_quick(), (), out / f"{NAME}-quick.nc"))
+        print("The quick form shows that everything runs; it is too small to judge what is learned.")
+        return 0 if result.complete else 1
+    wanted = part or ORDER
+    if "pilot" in wanted and run_pilots(run, PILOT) is None:
+        print("not run: what comes after the pilots, which are not complete")
+        return 1
+    if not PILOT.exists():
+        raise SystemExit(f"{PILOT} is not there; run the part pilot first.")
+    chosen = choose(files.load(PILOT))
+    studies = {name: make for name, make in parts(chosen, seeds).items() if name in wanted}
+    complete = [run(make()).complete for make in studies.values()]
+    trees, missing = {}, []
+    for name, make in parts(chosen, seeds).items():
+        folder = out / f"{NAME}-{name}"
+        if (folder / "study.json").exists():
+            trees[name] = tt.studies.combine(folder)
+        else:
+            missing.append(name)
+        del make
+    record = write(trees, chosen, tuple(missing), RECORD)
+    report(record)
+    print(f"record: {RECORD}")
+    for name in missing:
+        print(f"not run: {name}")
+    return 0 if all(complete) and not missing else 1
+
+
+def command_line() -> int:
+    """The command of this file."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--part", nargs="+", choices=ORDER, default=(), help="parts to run; all by default")
+    parser.add_argument("--seeds", type=int, default=10, help="seeds of the parts after the pilots")
+    parser.add_argument(
+        "--out", type=Path, default=Path("results"), help="folder for the folders of the parts"
+    )
+    parser.add_argument("--quick", action="store_true", help="a small form that shows that everything runs")
+    parser.add_argument(
+        "--limit", type=float, default=float("inf"), help="begin nothing after so many minutes"
+    )
+    parser.add_argument("--scheduler", help="as for throughtime run")
+    parser.add_argument("--workers", type=int, help="number of workers; by default one a core")
+    parser.add_argument("--retry-failed", action="store_true", help="try cells that failed once more")
+    return main(**vars(parser.parse_args()))
+
+
+if __name__ == "__main__":
+    sys.exit(command_line())

@@ -1,8 +1,8 @@
 """What the study of rules on tasks declares: arms, ladders of tasks, circuits, training, and its parts.
 
 Each part is a ``throughtime.Study`` with a folder of its own. The two pilots come first; what they find
-(which rungs of a ladder BPTT climbs and a readout alone does not, the range of step sizes of every arm, levels
-of the loss) is read from their record by the parts that follow, and nothing of it is written by hand.
+(which rungs of a ladder BPTT climbs and a readout alone does not, the range of step sizes of every arm,
+levels of the loss) is read from their record by the parts that follow; nothing of it is written by hand.
 """
 
 from __future__ import annotations
@@ -164,9 +164,9 @@ def pilot_tasks() -> tt.Study:
 
 
 def demanding(pilot: xr.DataTree) -> dict[str, tuple[str, ...]]:
-    """Rungs of each ladder that BPTT climbs with every pilot seed at some step size, a readout alone with none.
+    """Rungs of each ladder that BPTT climbs with every pilot seed, a readout alone with none.
 
-    The three hardest of them, from hard to easy; a ladder without any is left out.
+    BPTT at some step size. The three hardest of them, from hard to easy; a ladder without any is left out.
     """
     outcomes = pilot["outcomes"].to_dataset()
     reached = outcomes["criterion_update"].squeeze("circuit").values >= 0  # (task, rule, option, seed)

@@ -1,4 +1,4 @@
-"""What the study of rules on tasks writes down: its parts side by side, and the longest memory of every arm."""
+"""What the study of rules on tasks writes down: its parts, and the longest memory of every arm."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ def joined(parts: Mapping[str, xr.DataTree], title: str, **more: Any) -> xr.Data
 
 def part_of(record: xr.DataTree, name: str) -> xr.DataTree:
     """One part of a joined record as it was."""
-    found = record[name]
-    return xr.DataTree.from_dict(
-        {"/" if path == "." else f"/{path}": node.to_dataset(inherit=False) for path, node in found.subtree_with_keys}
-    )  # fmt: skip
+    groups = {}
+    for path, node in record[name].subtree_with_keys:
+        groups["/" if path == "." else f"/{path}"] = node.to_dataset(inherit=False)
+    return xr.DataTree.from_dict(groups)
 
 
 def alignment_of_eprop(folder: Path, num_trials: int = 32) -> xr.Dataset:
@@ -96,8 +96,8 @@ def longest(parts: Mapping[str, xr.DataTree], chosen: Chosen) -> xr.Dataset:
 
     Returns:
         Dataset: ``longest`` (task, rule, seed), ms, 0 where none was climbed, NaN where a rung was not run;
-        ``success_rate`` (task, rule, condition) with Wilson's bounds; ``reach`` (task, condition), ms. Tasks are
-        ladders; conditions count rungs from the hardest.
+        ``success_rate`` (task, rule, condition) with Wilson's bounds; ``reach`` (task, condition), ms. Tasks
+        are ladders; conditions count rungs from the hardest.
     """
     rules = list(chosen.arms())
     ladders = list(chosen.rungs)
@@ -135,7 +135,9 @@ def longest(parts: Mapping[str, xr.DataTree], chosen: Chosen) -> xr.Dataset:
             "longest": (
                 ("task", "rule", "seed"), times, {"units": "ms", "long_name": "longest memory learned"},
             ),
-            "reach": (("task", "condition"), reach, {"units": "ms", "long_name": "memory that a rung asks for"}),
+            "reach": (
+                ("task", "condition"), reach, {"units": "ms", "long_name": "memory that a rung asks for"},
+            ),
             "num_seeds": (dims, number, words | {"long_name": "seeds that were run"}),
             "success_rate": (dims, rate[0], words | {"long_name": "seeds that reached the criterion"}),
             "success_rate_lower": (dims, rate[1], words | {"long_name": "lower bound, Wilson 95 %"}),

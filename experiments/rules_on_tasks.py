@@ -11,24 +11,25 @@ Protocol:
 
 - The same initial weights, trials and circuit noise for every rule at every seed; no run stops at its
   criterion, crossings are recorded.
-- Stochastic gradient descent with momentum 0.9, 2000 updates of 32 trials. Gradients are clipped parameter by
-  parameter at a norm of 1, and the fraction clipped is recorded. The readout learns by the delta rule with one
-  step size of its own (0.03) in every arm.
-- Step sizes: pilots try six configurations of every arm (step sizes, or three of them at each of two constants of
-  its own: μ of ModProp, σ of node perturbation) on seeds of their own. Around its best one each arm gets three
-  step sizes half a decade apart, sought anew for every task on two further seeds at half the budget.
+- Stochastic gradient descent with momentum 0.9, 2000 updates of 32 trials. Gradients are clipped parameter
+  by parameter at a norm of 1, and the fraction clipped is recorded. The readout learns by the delta rule with
+  one step size of its own (0.03) in every arm.
+- Step sizes: pilots try six configurations of every arm (step sizes, or three of them at each of two
+  constants of its own: μ of ModProp, σ of node perturbation) on seeds of their own. Around its best one each
+  arm gets three step sizes half a decade apart, sought anew for every task on two further seeds at half the
+  budget.
 - Only rungs that BPTT climbs with every pilot seed and a readout alone with none.
-- Primary outcome: the longest memory (delay, or longest interval) learned within the budget; then the score on
-  held-out trials at its end, trials and forward passes to the criterion (not reached is censored, not
+- Primary outcome: the longest memory (delay, or longest interval) learned within the budget; then the score
+  on held-out trials at its end, trials and forward passes to the criterion (not reached is censored, not
   missing), and circuits compared at four levels of the loss that the pilot of BPTT fixes.
 - Perturbation noise is off at tests; circuit noise is the same for all.
 
-Parts, in the order in which they answer most: ``hard``, ``middle`` and ``easy`` rungs; then, with five of the arms
-on two tasks, ``initialisation`` (gain 0.8, 1.2, 1.5 × τ 50, 100, 200 ms), ``readout`` (frozen, ten times slower),
-``optimizer`` (Adam) and ``batch`` (1, 64).
+Parts, in the order in which they answer most: ``hard``, ``middle`` and ``easy`` rungs; then, with five of the
+arms on two tasks, ``initialisation`` (gain 0.8, 1.2, 1.5 × τ 50, 100, 200 ms), ``readout`` (frozen, ten times
+slower), ``optimizer`` (Adam) and ``batch`` (1, 64).
 
-Each part is a study with a folder of its own: it can be stopped at any moment and goes on where it was, on this
-machine or on a cluster. Records say which parts, and which of their runs, are not there.
+Each part is a study with a folder of its own: it can be stopped at any moment and goes on where it was, on
+this machine or on a cluster. Records say which parts, and which of their runs, are not there.
 
 Usage: ``python experiments/rules_on_tasks.py [--part NAME …] [--seeds N] [--out results] [--quick]
 [--scheduler WHERE] [--workers N] [--limit MINUTES] [--retry-failed]``.
@@ -137,7 +138,8 @@ def report(record: xr.DataTree) -> None:
     found = record["longest"].to_dataset()
     for row, task in enumerate(labels(found["task"])):
         print(
-            f"\n{task}: ms asked for {found['reach'].values[row].tolist()}; seeds at the criterion of those run"
+            f"\n{task}: ms asked for {found['reach'].values[row].tolist()}; seeds at the criterion of those "
+            "that were run"
         )
         for place, rule in enumerate(labels(found["rule"])):
             one = found.isel(task=row, rule=place)

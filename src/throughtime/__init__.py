@@ -19,6 +19,7 @@ __all__ = [
     "analyse",
     "analysis",
     "circuits",
+    "citation",
     "compare",
     "compare_gradients",
     "comparison",
@@ -29,6 +30,7 @@ __all__ = [
     "measures",
     "objectives",
     "plotting",
+    "references",
     "reservoir_ceiling",
     "results",
     "rules",
@@ -48,6 +50,7 @@ _ROOMS = (
     "measures",
     "objectives",
     "plotting",
+    "references",
     "results",
     "rules",
     "spiking",
@@ -64,6 +67,7 @@ _NAMES = {
     "compare": "throughtime.comparison",
     "compare_gradients": "throughtime.comparison",
     "reservoir_ceiling": "throughtime.comparison",
+    "citation": "throughtime.references",
     "load": "throughtime.results",
     "Run": "throughtime.results",
     "Study": "throughtime.studies",
@@ -80,6 +84,7 @@ if TYPE_CHECKING:
         measures,
         objectives,
         plotting,
+        references,
         results,
         rules,
         spiking,
@@ -91,6 +96,7 @@ if TYPE_CHECKING:
     from throughtime.comparison import compare, compare_gradients, reservoir_ceiling
     from throughtime.frozen import FrozenArray
     from throughtime.measures import analyse, transfer
+    from throughtime.references import citation
     from throughtime.results import Run, load
     from throughtime.studies import Study
     from throughtime.trial import Trial

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 import pytest
 
+from throughtime import config
 from throughtime.tasks import CueSetGo
 
 KEYS = jax.random.split(jax.random.key(0), 512)
@@ -26,6 +27,23 @@ def test_the_cue_is_linear_in_the_interval_and_on_throughout():
     whole[:, -1] = False
     np.testing.assert_allclose(trials.inputs[..., 0][whole], np.repeat(cue, whole.sum(1)), rtol=1e-5)
     np.testing.assert_allclose(trials.inputs[..., 1].sum(1) * 20, 60, rtol=1e-4)
+
+
+def test_a_cue_may_end_before_set():
+    changed = {"wait": 800.0, "noise": 0.0, "interval": (400.0, 900.0, 1400.0)}
+    tonic, brief = (CueSetGo(**changed, cue_duration=duration) for duration in (None, 510.0))
+    trials, before = _trials(brief, KEYS[:8]), _trials(tonic, KEYS[:8])
+    cue = trials.conditions["cue"]
+    np.testing.assert_allclose(trials.inputs[..., 0].sum(1) * 20, 510 * cue, rtol=1e-4)
+    np.testing.assert_allclose(trials.inputs[:, :25, 0], np.repeat(cue[:, None], 25, 1), rtol=1e-5)
+    assert (trials.epochs["cue"][1] == 510).all()
+    for name in ("targets", "mask"):
+        np.testing.assert_array_equal(getattr(trials, name), getattr(before, name))
+    np.testing.assert_array_equal(trials.inputs[..., 1], before.inputs[..., 1])
+    longer = _trials(dataclasses.replace(brief, cue_duration=1e6), KEYS[:8])
+    np.testing.assert_array_equal(longer.inputs, before.inputs)
+    assert config.canonical(tonic) == config.canonical(CueSetGo(**changed))
+    assert "cue_duration" not in config.canonical(tonic)
 
 
 def test_probing_an_untrained_interval_keeps_the_meaning_of_the_cue():
@@ -83,6 +101,8 @@ def test_wang(variant, first):
         ({"cue_intervals": (400, 400)}, "cue_intervals (400, 400): a line needs two different intervals."),
         ({"trial_end": 1800}, "trial_end 1800: the longest target rises until 1880 ms; end no earlier."),
         ({"trial_end": "late"}, "trial_end 'late': expected ms, or None."),
+        ({"cue_duration": 0}, "cue_duration 0: expected ms > 0, or None for a cue that stays on."),
+        ({"cue_duration": "on"}, "cue_duration 'on': expected ms > 0, or None for a cue that stays on."),
         ({"interval": (0, 500, 900)}, "interval (0, 500, 900): the epoch can vanish; use values > 0."),
     ],
 )

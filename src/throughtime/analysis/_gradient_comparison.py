@@ -167,6 +167,8 @@ def feedback_alignment(data: xr.Dataset | xr.DataTree) -> xr.Dataset:
     Raises:
         ValueError: for a rule without feedback weights of its own.
 
+    Source: Lillicrap et al. 2016, Nat. Commun. 7:13276.
+
     Example:
         >>> data = xr.Dataset({"rule_feedback": (("unit", "output"), [[1.0], [1.0]])})
         >>> data["readout"] = (("output", "unit"), [[2.0, 0.0]])

@@ -32,7 +32,10 @@ SIGNALS = (
     "error", "W_out", "future errors", "self weight", "others' states", "others' weights", "type modulators",
     "scalar", "own noise", "output error",
 )  # fmt: skip
-CAUSAL, FUTURE, DELAYED = TIMES = ("causal", "future", "delayed")
+"""What the update of a synapse may read beyond its own two activities and its own weight."""
+TIMES = ("causal", "future", "delayed")
+"""When what an update reads is known: at each step, only later, or at the end of the trial."""
+CAUSAL, FUTURE, DELAYED = TIMES
 RECURRENT, READOUT = "recurrent", "readout"
 
 

@@ -26,6 +26,10 @@ ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
     "sigmoid": jax.nn.sigmoid,
     "retanh": retanh,
 }
+"""Activations by name, elementwise functions of an array.
+
+:meta hide-value:
+"""
 NUMPY = {
     "tanh": "np.tanh({})",
     "relu": "np.maximum({}, 0)",

@@ -58,6 +58,8 @@ class Initial:
 class Rest(Initial):
     """Every trial starts from the state the dynamics declares: zeros for leaky and gated units.
 
+    Source: common practice.
+
     Example:
         >>> Rest().num_warm_up_steps(dt=20.0)
         0
@@ -71,6 +73,8 @@ class Learned(Initial):
     They begin at the state the dynamics declares, and stay where it can be (rates that are never negative
     start from the absolute value). Variables the dynamics keeps for itself
     (``learned_states`` leaves them out, such as synaptic resources) start as declared.
+
+    Source: common practice.
 
     Example:
         >>> import jax
@@ -160,6 +164,8 @@ class WarmUp(Initial):
 
     Attributes:
         duration: length of the warm-up, ms.
+
+    Source: of this library.
 
     Example:
         >>> WarmUp(500.0).num_warm_up_steps(dt=20.0)

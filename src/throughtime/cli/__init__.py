@@ -1,5 +1,5 @@
 """The command line: ``throughtime list | train | compare | evaluate | analyse | transfer | show |
-show-task | export | run | status | report | table | figure | audit | check``.
+cite | show-task | export | run | status | report | table | figure | audit | check``.
 
 Options are dataclasses (:mod:`throughtime.cli.options`) parsed by tyro; fields of the task, rule and circuit
 are options too (``--task.delay 700``), read from the dataclass of the member that was named. Neither JAX nor

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import dataclasses
 import inspect
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -112,7 +111,7 @@ def _demands(task: Any) -> str:
 
 
 def _rules() -> list[str]:
-    from throughtime import rules
+    from throughtime import references, rules
 
     blocks = []
     for name in rules.names():
@@ -125,23 +124,23 @@ def _rules() -> list[str]:
             "cost": ", ".join(
                 f"{what} {cost}" for what, cost in (("time", traits.time), ("memory", traits.memory)) if cost
             ),
-            "source": _source(kind),
+            "source": references.source_of(kind),
         }
         blocks.append(_block(name, kind, {label: value for label, value in details.items() if value}))
     return blocks
 
 
 def _measures() -> list[str]:
-    from throughtime import measures
+    from throughtime import measures, references
 
-    return [
-        _block(
-            name,
-            measures.get(name),
-            {"options": ", ".join(f"{one.name}={_default(one)}" for one in _fields(measures.get(name)))},
-        )
-        for name in measures.names()
-    ]
+    blocks = []
+    entries = references.bibliography()
+    for name in measures.names():
+        kind = measures.get(name)
+        options = ", ".join(f"{one.name}={_default(one)}" for one in _fields(kind))
+        source = "; ".join(entries[key].short for key in references.keys_of_analysis(name) or ())
+        blocks.append(_block(name, kind, {"options": options} | ({"source": source} if source else {})))
+    return blocks
 
 
 def _fields(member: Any) -> list[dataclasses.Field[Any]]:
@@ -150,6 +149,7 @@ def _fields(member: Any) -> list[dataclasses.Field[Any]]:
 
 def _circuits() -> list[str]:
     from throughtime import circuits
+    from throughtime.references import source_of
 
     blocks = []
     roles: dict[str, dict[str, Any]] = {
@@ -162,15 +162,9 @@ def _circuits() -> list[str]:
             fields = ", ".join(
                 f"{field.name}={_default(field)}" for field in dataclasses.fields(kind) if field.init
             )
-            details = {"option": f"--{role} {name}", "fields": fields or "none", "source": _source(kind)}
+            details = {"option": f"--{role} {name}", "fields": fields or "none", "source": source_of(kind)}
             blocks.append(_block(name, kind, {label: value for label, value in details.items() if value}))
     return blocks
-
-
-def _source(kind: type) -> str:
-    """The paragraph of a docstring that begins with ``Source``."""
-    found = re.search(r"^Sources?: (.+?)(?:\n\n|\Z)", inspect.getdoc(kind) or "", re.MULTILINE | re.DOTALL)
-    return " ".join(found[1].split()) if found else ""
 
 
 def _scripts(kind: str, name: str | None) -> str:

@@ -156,6 +156,24 @@ class Show:
 
 
 @dataclass(frozen=True)
+class Cite:
+    """Print BibTeX of every task, rule, part of a circuit and analysis that results were made with.
+
+    Comments before the entries tell what each is cited for."""
+
+    results: Annotated[Positional[tuple[Path, ...]], arg(metavar="RESULT …")]
+    """Results files, and folders of studies."""
+
+    objects: ClassVar[tuple[str, ...]] = ()
+
+    def run(self, given: Given, words: list[str]) -> int:
+        """Print it."""
+        from throughtime.cli.cite import cite
+
+        return cite(self)
+
+
+@dataclass(frozen=True)
 class ShowTask:
     """Draw a task: one trial of each condition, its inputs, targets and the outputs of a perfect subject.
 
@@ -282,6 +300,7 @@ Command = (
     | Analyse
     | Transfer
     | Show
+    | Cite
     | ShowTask
     | Export
     | Run
@@ -300,6 +319,7 @@ COMMANDS: Any = (
     | Annotated[Analyse, subcommand("analyse")]
     | Annotated[Transfer, subcommand("transfer")]
     | Annotated[Show, subcommand("show")]
+    | Annotated[Cite, subcommand("cite")]
     | Annotated[ShowTask, subcommand("show-task")]
     | Annotated[Export, subcommand("export")]
     | Annotated[Run, subcommand("run")]

@@ -12,6 +12,7 @@ from throughtime.registry import kebab
 from throughtime.rules import Rule
 
 CONTROLS = ("readout-only", "bptt")
+"""Rules that every comparison has beside those it is asked for: the floor and the exact gradient."""
 RESERVED = ("comparison", "learned", "nulls")
 
 Given: TypeAlias = str | Rule | tuple[str, str | Rule]

@@ -54,6 +54,22 @@ MEASURES: dict[str, tuple[str, str]] = {
     "effective_rank": ("1", "effective rank of the recurrent change"),
     "stable_rank": ("1", "stable rank of the recurrent change"),
 }
+ANALYSES = {
+    "alignment": "gradient_alignment",
+    "representation_distance": "cka",
+    "shape_distance": "shape_distance",
+    "dynamics_distance": "dsa",
+    "spectrum_distance": "dsa",
+    "participation_ratio": "dimensionality",
+    "sharpness": "sharpness",
+    "most_negative_curvature": "sharpness",
+    "representation_alignment": "kernel_alignment",
+    "tangent_alignment": "kernel_alignment",
+    "weight_change": "weight_change",
+    "effective_rank": "weight_change",
+    "stable_rank": "weight_change",
+}
+"""Variable -> analysis of :mod:`throughtime.analysis` that it is a number of."""
 
 
 def learned(

@@ -14,6 +14,7 @@ from throughtime.rules import Rule
 from throughtime.training.record import DIVERGED
 
 GRID = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2)
+"""Step sizes that ``tune=True`` tries."""
 FIRST_TUNING_SEED, NUM_TUNING_SEEDS = 10_000, 3
 
 

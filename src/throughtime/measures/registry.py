@@ -51,6 +51,10 @@ MEASURES: dict[str, type[Measure]] = {
         similarity.ShapeDistance,
     )
 }
+"""Measures by name.
+
+:meta hide-value:
+"""
 
 
 def names() -> tuple[str, ...]:

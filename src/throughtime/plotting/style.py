@@ -14,6 +14,8 @@ from matplotlib.figure import Figure, FigureBase
 from matplotlib.text import Annotation
 
 COLUMN_MM, PAGE_MM = 85.0, 178.0
+HEIGHT_MM = 240.0
+"""Widths of a column and of a page, the only ones of figures, and the tallest figure."""
 
 # Okabe and Ito's palette, distinct without colour vision.
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from throughtime.circuits import Circuit, Equations
 
 WEIGHTS, MODEL = "weights.npz", "brian2_model.py"
+ORIGIN = f"Written by throughtime {__version__}."
 
 HEAD = '''"""{title}
 
@@ -140,7 +141,7 @@ def program(
     circuit: Circuit,
     equations: Equations,
     arrays: Mapping[str, np.ndarray] | None = None,
-    origin: str = f"Written by throughtime {__version__}.",
+    origin: str = ORIGIN,
 ) -> str:
     """The whole program, with ``arrays`` in its text, or else read from the file of weights.
 

@@ -120,7 +120,8 @@ def transfer(
     Warns:
         UserWarning: for softplus, and fewer than 200 units.
 
-    Source: Kim, Li and Sejnowski (2019) Proceedings of the National Academy of Sciences 116:22811.
+    Source: Kim, Li and Sejnowski (2019) Proceedings of the National Academy of Sciences 116:22811;
+    simulated by Brian2: Stimberg, Brette & Goodman 2019, eLife 8:e47314.
     """
     task = run.task if task is None else task
     neurons = LIF() if neurons is None else neurons

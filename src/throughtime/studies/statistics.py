@@ -116,6 +116,11 @@ def statistics(
         ``log_rank_p_holm``, ``log_rank_p_minimum``. ``pair`` has labels ``first_vs_second`` and coordinates
         ``first`` and ``second``.
 
+    Source: intervals, Wilson 1927, J. Am. Stat. Assoc. 22:209, and Efron 1987, J. Am. Stat. Assoc. 82:171;
+    Kaplan & Meier 1958, J. Am. Stat. Assoc. 53:457; log-rank, Mantel 1966, Cancer Chemother. Rep. 50:163;
+    families, Holm 1979, Scand. J. Stat. 6:65; tests of pairs as in
+    :func:`~throughtime.analysis.arrays.paired_statistics.paired_statistics`.
+
     Raises:
         ResultsError: for a record of another kind, an axis, label, metric, test or family that is unknown, or
             numbers out of range.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import jax.numpy as jnp
 
+from throughtime.config import LATER
 from throughtime.tasks import durations
 from throughtime.tasks.base import Plan
 from throughtime.tasks.durations import Duration, Uniform
@@ -23,11 +24,11 @@ WANG_CUE = {"cue": (0.2, 0.5), "cue_intervals": (700.0, 1650.0)}
 class CueSetGo(Timing):
     """A tonic cue tells which interval to produce; a pulse, Set, tells when to start.
 
-    Epochs: cue (the whole trial), wait (until Set), set (the pulse), production (from Set to the target
-    interval T); times in ms, all intervals onset to onset.
+    Epochs: cue (the whole trial, or its first ``cue_duration``), wait (until Set), set (the pulse),
+    production (from Set to the target interval T); times in ms, all intervals onset to onset.
 
-    Inputs: ``cue``, linear in T and on throughout; ``set``. Output: ``production``, see :class:`Timing`.
-    Conditions: ``interval`` and ``target_interval`` (both T, ms), ``cue``, ``catch``.
+    Inputs: ``cue``, linear in T and on throughout, or for ``cue_duration``; ``set``. Output: ``production``,
+    see :class:`Timing`. Conditions: ``interval`` and ``target_interval`` (both T, ms), ``cue``, ``catch``.
 
     Score: correct if the produced interval is within 15 % of T and not early. Criterion: 90 % correct, mean
     |relative error| ≤ 0.1, slope ≥ 0.5. Signature: over this wide range a slope near 1 and an SD that grows
@@ -41,6 +42,8 @@ class CueSetGo(Timing):
         cue_intervals: two intervals, ms, apart from ``interval`` so that probing new intervals does not
             change what a cue means.
         trial_end: fixed end of every trial, ms, instead of Set + 1.2 T + ``hold``.
+        cue_duration: ms from trial onset for which the cue is on; None: the whole trial. A cue that is over
+            before Set has to be remembered.
 
     Sources: the default range, cue and pulse are ours. Wang, Narain, Hosseini and Jazayeri (2018) Nature
     Neuroscience. Beiran, Meirhaeghe, Sohn, Jazayeri and Ostojic (2023) Neuron.
@@ -59,6 +62,7 @@ class CueSetGo(Timing):
     cue: tuple[float, float] = (0.2, 0.5)
     cue_intervals: tuple[float, float] = (400.0, 1400.0)
     trial_end: float | None = None
+    cue_duration: float | None = field(default=None, metadata={LATER: True})
 
     variants: ClassVar[tuple[str, ...]] = ("beiran", "short", "long")
     duration_fields: ClassVar[tuple[str, ...]] = ("wait", "interval")
@@ -112,6 +116,10 @@ class CueSetGo(Timing):
             object.__setattr__(self, "trial_end", float(self.trial_end))
             if self.trial_end < (needed := self._latest_rise):
                 self.refuse("trial_end", f"the longest target rises until {needed:g} ms; end no earlier")
+        if self.cue_duration is not None:
+            if not durations.is_number(self.cue_duration) or self.cue_duration <= 0:
+                self.refuse("cue_duration", "expected ms > 0, or None for a cue that stays on")
+            object.__setattr__(self, "cue_duration", float(self.cue_duration))
 
     @property
     def _latest_rise(self) -> float:
@@ -146,12 +154,13 @@ class CueSetGo(Timing):
 
         (low, high), (first, last) = self.cue, self.cue_intervals
         cue = low + (high - low) * (interval - first) / (last - first)
+        cue_end = end if self.cue_duration is None else jnp.minimum(end, self.cue_duration)
         inputs = jnp.stack(
-            [cue * line.box(start, end), self.amplitude * line.box(onset, onset + self.pulse)], axis=1
+            [cue * line.box(start, cue_end), self.amplitude * line.box(onset, onset + self.pulse)], axis=1
         )
         epochs = {
             "trial": (start, end),
-            "cue": (start, end),
+            "cue": (start, cue_end),
             "wait": (start, wait),
             "set": (onset, onset + self.pulse),
             "production": (onset, onset + interval),

@@ -17,7 +17,8 @@ class DelayedAntiResponse(DelayedResponse):
     opposite angle), score, criterion and signature are those of :class:`DelayedResponse`.
 
     Sources: Munoz and Everling (2004) Nature Reviews Neuroscience (the task in the laboratory). Yang,
-    Joglekar, Song, Newsome and Wang (2019) Nature Neuroscience. Molano-Mazón et al. (2022) NeuroGym.
+    Joglekar, Song, Newsome and Wang (2019) Nature Neuroscience. Molano-Mazón et al. (2022) NeuroGym
+    (:meth:`neurogym`).
 
     Example:
         >>> import jax

@@ -48,7 +48,8 @@ class DelayedMatchToSample(Tuned):
         num_tuned, concentration, height: of the tuned units, height · exp(κ (cos Δ − 1)).
 
     Sources: Valente, Pillow and Ostojic (2022) NeurIPS (the default, :meth:`lint`). Masse, Yang, Song, Wang
-    and Freedman (2019) Nature Neuroscience. Miconi (2017) eLife. Molano-Mazón et al. (2022) NeuroGym.
+    and Freedman (2019) Nature Neuroscience (:meth:`masse`). Miconi (2017) eLife (:meth:`miconi`).
+    Molano-Mazón et al. (2022) NeuroGym (:meth:`neurogym`).
 
     Example:
         >>> task = DelayedMatchToSample(delay=1000.0)

@@ -54,7 +54,7 @@ class DelayedPulse(Task):
         perturbation_onset: since the onset of the pulse, ms.
         perturbation_duration: ms.
 
-    Source: Laje and Buonomano (2013) Nature Neuroscience 16:925.
+    Sources: Laje and Buonomano (2013) Nature Neuroscience 16:925; replication: Vitay (2016) ReScience 2(1).
 
     Example:
         >>> import jax

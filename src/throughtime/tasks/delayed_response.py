@@ -37,7 +37,7 @@ class DelayedResponse(Ring):
         fixation, stimulus, delay: epochs, ms.
 
     Sources: Funahashi, Bruce and Goldman-Rakic (1989) Journal of Neurophysiology. Yang, Joglekar, Song,
-    Newsome and Wang (2019) Nature Neuroscience. Molano-Mazón et al. (2022) NeuroGym.
+    Newsome and Wang (2019) Nature Neuroscience. Molano-Mazón et al. (2022) NeuroGym (:meth:`neurogym`).
 
     Example:
         >>> import jax

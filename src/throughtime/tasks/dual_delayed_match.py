@@ -47,7 +47,7 @@ class DualDelayedMatch(Matching):
         fixation, sample, delay, test, num_directions: see :class:`Matching`.
 
     Sources: Masse, Yang, Song, Wang and Freedman (2019) Nature Neuroscience, after Rose et al. (2016) Science
-    354:1136. Molano-Mazón et al. (2022) NeuroGym.
+    354:1136. Molano-Mazón et al. (2022) NeuroGym (:meth:`neurogym`).
 
     Example:
         >>> import jax

@@ -58,6 +58,7 @@ class TruncatedExponential:
 
 
 Duration: TypeAlias = float | tuple[float, ...] | Uniform | TruncatedExponential
+"""A number, ms; numbers that are equally likely; or a bounded distribution."""
 
 
 def is_number(value: Any) -> bool:

@@ -57,7 +57,7 @@ class FlipFlop(Slotted):
         blind: slots from the start and from every flip on in which that bit bears no loss.
 
     Sources: Sussillo and Barak (2013) Neural Computation 25:626. Golub and Sussillo (2018) Journal of Open
-    Source Software 3:1003. Versteeg et al. (2025) Computation-through-Dynamics Benchmark.
+    Source Software 3:1003. Versteeg et al. (2025) Computation-through-Dynamics Benchmark (:meth:`ctdb`).
 
     Example:
         >>> task = FlipFlop(bits=2, length=20)

@@ -48,7 +48,8 @@ class GoNoGo(Task):
         nogo_input, fixation_input: whether the task has these inputs.
 
     Sources: Kim, Li and Sejnowski (2019) Proceedings of the National Academy of Sciences 116:22811.
-    Molano-Mazón et al. (2022) NeuroGym, after Zhang et al. (2019) eLife 8:e43191.
+    Molano-Mazón et al. (2022) NeuroGym (:meth:`neurogym`), after Zhang et al. (2019) eLife 8:e43191
+    (:meth:`neurogym`).
 
     Example:
         >>> import jax

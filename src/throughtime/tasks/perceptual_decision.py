@@ -50,9 +50,10 @@ class PerceptualDecision(Discrimination):
         allow_zero: whether a coherence may be 0; either choice is then correct half of the time.
         start_cue: whether there is an input ``start``.
 
-    Sources: Song, Yang and Wang (2016) PLoS Computational Biology 12:e1004792, after Roitman and Shadlen
-    (2002) Journal of Neuroscience 22:9475 and Kiani, Hanks and Shadlen (2008) Journal of Neuroscience
-    28:3017. Valente, Pillow and Ostojic (2022) NeurIPS (:meth:`lint`).
+    Sources: Song, Yang and Wang (2016) PLoS Computational Biology 12:e1004792 (the default,
+    :meth:`reaction_time`, :meth:`variable_duration`), after Roitman and Shadlen (2002) Journal of
+    Neuroscience 22:9475 and Kiani, Hanks and Shadlen (2008) Journal of Neuroscience 28:3017
+    (:meth:`variable_duration`). Valente, Pillow and Ostojic (2022) NeurIPS (:meth:`lint`).
 
     Example:
         >>> import jax

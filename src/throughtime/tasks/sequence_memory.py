@@ -57,8 +57,9 @@ class SequenceMemory(Task):
         grace: ms after the onset of a response that count neither for the loss nor for the answer.
         cue: ``"items"`` are shown, or a sequence is told by ``"name"``.
 
-    Sources: Xie et al. (2022) Science 375:632. Averbeck and Lee (2007) Journal of Neuroscience 27:2204.
-    Márton, Schultz and Averbeck (2020) Neural Networks 132:375.
+    Sources: Xie et al. (2022) Science 375:632 (the default). Averbeck and Lee (2007) Journal of Neuroscience
+    27:2204 (:meth:`averbeck_lee`). Márton, Schultz and Averbeck (2020) Neural Networks 132:375
+    (:meth:`averbeck_lee`).
 
     Example:
         >>> task = SequenceMemory(delay=3000.0)

@@ -50,7 +50,8 @@ class SineGeneration(Task):
         num_periods: length of a trial in periods, at least 1.
         components: amplitudes of sines with periods P, P/2, P/3, …; 0 leaves one out.
 
-    Sources: Song, Yang and Wang (2016) PLoS Computational Biology. Murray (2019) eLife 8:e43299.
+    Sources: Song, Yang and Wang (2016) PLoS Computational Biology (the default). Murray (2019) eLife
+    8:e43299 (:meth:`murray`).
 
     Example:
         >>> import jax

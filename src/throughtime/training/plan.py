@@ -25,6 +25,10 @@ OPTIMIZERS: dict[str, Any] = {
     "rmsprop": optax.rmsprop,
     "sgd": optax.sgd,
 }
+"""Optimisers by name: functions of a learning rate that return a transformation of optax.
+
+:meta hide-value:
+"""
 
 
 @dataclass(frozen=True)

@@ -72,7 +72,7 @@ def compare_recordings(
     from the others each predictor is mapped to the units, by ridge regression (its penalty chosen within
     them) or by Procrustes (rotation and scale), one map for all times. With y the averages of a unit, ŷ their
     predictions and ρ the reliability of y (correlation of averages over random halves of the trials,
-    corrected to all trials after Spearman and Brown),
+    corrected to all trials after Spearman 1910 and Brown 1910),
 
         score = 1 − Σ(y − ŷ)² / Σ(y − ȳ)²,    normalized score = score / ρ,
 

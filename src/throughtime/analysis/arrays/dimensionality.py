@@ -52,6 +52,8 @@ def dimensionality(activity: np.ndarray, *, axis: int = -1) -> Dimensionality:
         activity: units on ``axis``, samples on all others.
         axis: axis of units.
 
+    Source: participation ratio, Abbott, Rajan & Sompolinsky 2011, in The Dynamic Brain, Oxford.
+
     Raises:
         ValueError: for non-finite activity, fewer than 3 samples or zero variance.
 

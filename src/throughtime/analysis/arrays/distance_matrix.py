@@ -83,6 +83,8 @@ def distance_matrix(
             if it refuses every pair. A pair refused among others is NaN. What the measure warns of is
             counted, and told in one warning.
 
+    Source: that of the measure.
+
     Example:
         >>> rng = np.random.default_rng(0)
         >>> x = rng.standard_normal((20, 3))

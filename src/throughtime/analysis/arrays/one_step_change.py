@@ -60,6 +60,8 @@ def one_step_change(
         ValueError: for fewer than 2 draws (unless ``population``), blocks that differ, or an η that is not a
             positive number.
 
+    Source: of this library.
+
     Example:
         >>> g = {"w": [2.0]}
         >>> found = one_step_change(g, g, lambda v: {"w": 4 * v["w"]}, 0.1, population=True)

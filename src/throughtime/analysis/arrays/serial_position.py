@@ -52,6 +52,8 @@ def serial_position(length: np.ndarray, items: np.ndarray) -> SerialPosition:
         ValueError: for no trials, unequal numbers of them, lengths that are no whole numbers from 1 to the
             number of ranks, or items that are not 0 or 1.
 
+    Source: common practice.
+
     Example:
         >>> found = serial_position([3, 3, 2], [[1, 0, 1], [1, 1, 1], [1, 0, 0]])
         >>> found.length, found.fraction_correct

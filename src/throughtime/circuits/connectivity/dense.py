@@ -27,13 +27,15 @@ class Dense(Connectivity):
 
     Attributes:
         gain: spectral radius of the initial weights for many units; above 1 an untrained tanh circuit is
-            chaotic (Sompolinsky, Crisanti & Sommers 1988, Phys. Rev. Lett. 61:259).
+            chaotic.
         distribution: how the initial weights are drawn. ``normal``; ``orthogonal``: all singular values are
             ``gain``; ``identity``: ``gain`` on the diagonal, 0 elsewhere (Le, Jaitly & Hinton 2015, arXiv
             1504.00941); ``balanced``: normal with rows that sum to 0 (Rajan & Abbott 2006, Phys. Rev. Lett.
             97:188104). See :mod:`~throughtime.circuits.connectivity.initialisers`.
         self_connections: whether units have a synapse onto themselves. Taking the diagonal away leaves an
             orthogonal draw only nearly orthogonal; rows of a balanced one still sum to 0.
+
+    Source: random weights and their gain: Sompolinsky, Crisanti & Sommers 1988, Phys. Rev. Lett. 61:259.
 
     Raises:
         ValueError: for a gain below 0, an unknown distribution, or an identity without self-connections.

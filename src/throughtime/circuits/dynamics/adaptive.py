@@ -40,7 +40,8 @@ class Adaptive(Membrane):
             unit's adaptation follows the rate it is held at.
 
     Source: firing-rate adaptation: Benda & Herz 2003, Neural Comput. 15:2523; adapting neurons as the memory
-    of trained circuits: Bellec et al. 2018, NeurIPS 31:787, and 2020, Nat. Commun. 11:3625.
+    of trained circuits: Bellec et al. 2018, NeurIPS 31:787; Bellec et al. 2020, Nat. Commun.
+    11:3625.
 
     Example:
         >>> import jax.numpy as jnp

@@ -39,7 +39,7 @@ class LSTM(Dynamics):
 
     Source: Hochreiter & Schmidhuber 1997, Neural Comput. 9:1735, with the forget gate of Gers, Schmidhuber &
     Cummins 2000, Neural Comput. 12:2451; biases: Jozefowicz, Zaremba & Sutskever 2015, ICML (PMLR 37:2342);
-    chrono: Tallec & Ollivier 2018, ICLR, who draw q at random.
+    chrono: Tallec & Ollivier 2018, ICLR (arXiv 1804.11188), who draw q at random.
 
     Example:
         >>> import jax.numpy as jnp

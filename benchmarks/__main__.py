@@ -1,4 +1,4 @@
-"""Measure the rows, print them beside their goals, write the dataset: ``python -m benchmarks --help``."""
+"""Measure the rows, print them beside their goals, write the record: ``python -m benchmarks --help``."""
 
 from __future__ import annotations
 
@@ -39,11 +39,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help=f"fewer rows, {QUICK_REPEATS} repeats")
     parser.add_argument("--rows", metavar="PATTERN", help="only rows matching this regular expression")
     parser.add_argument("--repeats", type=int, help="rounds of each case")
-    parser.add_argument("--out", type=Path, help="write the dataset to this netCDF file")
+    parser.add_argument("--out", type=Path, help="write the record to this netCDF file")
+    parser.add_argument("--keep", action="store_true", help="other rows of the file at --out stay in it")
     parser.add_argument("--list", action="store_true", help="print the names of the rows and stop")
     options = parser.parse_args(arguments)
     try:
         rows = select(options.rows, options.quick)
+        if options.keep and options.out is None:
+            raise ValueError("--keep: expected --out with the file whose rows are kept.")
+        if options.keep and options.out.exists():  # before anything is measured in vain
+            report.check_alike(report.files.load(options.out).attrs, report.attributes(options.quick))
     except ValueError as problem:
         parser.error(str(problem))
     if options.list:
@@ -58,8 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     outcomes = measure(rows, repeats)
     print(f"\n{time.perf_counter() - began:.0f} s")
     if options.out is not None:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        report.dataset(rows, outcomes, options.quick).to_netcdf(options.out, engine="h5netcdf")
+        report.write(report.record(rows, outcomes, options.quick), options.out, options.keep)
         print(f"written: {options.out}")
     return int(any(outcome["note"].startswith(("aborted", "failed")) for outcome in outcomes))
 

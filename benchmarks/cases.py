@@ -92,17 +92,26 @@ def segments(num_steps: int, num_units: int = 128, num_trials: int = 16) -> Buil
 
 
 def memory(num_steps: Sequence[int], num_units: int = 128, num_trials: int = 16) -> Builders:
-    """Exponents, in the number of steps, of the memory of a gradient: as measured, and as XLA plans it."""
+    """Memory of a gradient, and its exponents in the number of steps: as measured, and as XLA plans it."""
     table = cache(lambda: peaks.measure(num_steps, num_units=num_units, num_trials=num_trials, repeats=0))
 
     def exponent(option: str, variable: str) -> Found:
         return Found(peaks.exponent(table()[variable].sel(option=option)))
 
-    return {
+    def peak(option: str, steps: int) -> Found:
+        return Found(float(table()["peak_memory"].sel(option=option, num_steps=steps)))
+
+    exponents = {
         f"{option} {source}": partial(exponent, option, f"{source}_memory")
         for option in ("whole", "sqrt")
         for source in ("peak", "planned")
     }
+    bytes_of = {
+        f"{option} T={steps}": partial(peak, option, steps)
+        for option in ("whole", "sqrt")
+        for steps in num_steps
+    }
+    return {**exponents, **bytes_of}
 
 
 def cores(num_trials: int, num_seeds: int, num_units: int = 128) -> Builders:

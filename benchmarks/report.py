@@ -1,11 +1,11 @@
-"""The rows as a printed table and as a dataset."""
+"""The rows as a printed table and as a record."""
 
 from __future__ import annotations
 
 import importlib.metadata
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,8 @@ import numpy as np
 import xarray as xr
 
 from benchmarks.rows import Row
+from throughtime.results import files, provenance
+from throughtime.results.flags import encode_flags, flag_attributes, labels
 
 PACKAGES = ("throughtime", "jax", "jaxlib", "numpy", "optax", "torch")
 COLUMNS = "{:<58}{:>8}  {:<8}{:<9}{:>3}  {:<26}{:>8}{:>9}  {}"
@@ -50,10 +52,11 @@ def line(row: Row, outcome: dict[str, Any]) -> str:
     if summary is None:
         return f"{row.name:<58}{'':>8}  {row.wish:<8}{outcome['note']}"
     low, _, middle, _, high = summary["spread"]
+    shown = f"{summary['value']:.{0 if row.quantity == 'bytes' else 3}f}"
     top, bottom = (summary[name][1] for name in ("top_ms", "bottom_ms"))
     return COLUMNS.format(
         row.name,
-        f"{summary['value']:.3f}",
+        shown,
         row.wish,
         VERDICTS[row.met(summary["value"])],
         summary["num_repeats"],
@@ -64,45 +67,144 @@ def line(row: Row, outcome: dict[str, Any]) -> str:
     )
 
 
-def dataset(rows: Sequence[Row], outcomes: Sequence[dict[str, Any]], quick: bool) -> xr.Dataset:
-    """All rows by name; NaN where a row was not measured, and then ``note`` says why."""
+def record(rows: Sequence[Row], outcomes: Sequence[dict[str, Any]], quick: bool) -> xr.DataTree:
+    """Results tree whose group ``/rows`` has an option a row; NaN where not measured, and ``note`` says why.
+
+    Args:
+        rows: what was measured; outcomes: what was found, in the same order, as plain dictionaries.
+        quick: whether fewer rows and repeats were wanted.
+    """
+    group = xr.Dataset(
+        {**_values(rows, outcomes), **_facts(rows, outcomes)},
+        {
+            "option": (
+                "option",
+                np.arange(len(rows)),
+                {"units": "1", "long_name": "what was measured", **flag_attributes([r.name for r in rows])},
+            )
+        },
+    )
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attributes(quick)), "/rows": group})
+
+
+def attributes(quick: bool) -> dict[str, Any]:
+    """Attributes of a record: the machine and the versions."""
+    return {
+        **provenance.library_attributes("analysis"),
+        "title": "throughtime benchmarks",
+        "cpu": cpu_model(),
+        "cores_usable": len(os.sched_getaffinity(0)),
+        "device_kind": "cpu",
+        "quick": int(quick),
+        "torch_version": versions()["torch"],
+    }
+
+
+def check_alike(older: Mapping[Any, Any], newer: Mapping[Any, Any]) -> None:
+    """That rows of two records may stand in one.
+
+    Raises:
+        ValueError: where they were measured on unlike processors or with unlike versions.
+    """
+    for name in ("cpu", "cores_usable", *(one for one in newer if one.endswith("_version"))):
+        if older.get(name) != newer[name]:
+            raise ValueError(
+                f"--keep: {name} was {older.get(name)!r} and is {newer[name]!r}; expected rows of one "
+                "machine and the same versions. Measure all rows again, without --keep."
+            )
+
+
+def _values(rows: Sequence[Row], outcomes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Numbers of every row: value and goal, how it varied between rounds, times of both contenders."""
     blank = {"value": np.nan, "spread": [np.nan] * 5, "top_ms": [np.nan] * 3, "bottom_ms": [np.nan] * 3}
     found = [outcome["summary"] or {**blank, "num_repeats": 0} for outcome in outcomes]
-    quantile = ("row", "quantile"), ("row", "quartile")
+    errors = [np.nan if outcome["error"] is None else outcome["error"] for outcome in outcomes]
+
+    def of(values: Any, long_name: str, units: str = "1") -> tuple[str, np.ndarray, dict[str, str]]:
+        return "option", np.asarray(values), {"units": units, "long_name": long_name}
+
+    spread = np.array([each["spread"] for each in found])
+    data = {
+        "value": of([each["value"] for each in found], "ratio of medians, or the number that quantity names"),
+        "goal": of([np.nan if row.goal is None else row.goal for row in rows], "goal of the value"),
+        "tolerance": of(
+            [np.nan if row.within is None else row.within for row in rows], "distance from the goal allowed"
+        ),
+        "gradient_error": of(errors, "relative error of the gradients against float64"),
+        "num_repeats": of([each["num_repeats"] for each in found], "rounds"),
+    }
+    for column, name in enumerate(("smallest", "lower_quartile", "median", "upper_quartile", "largest")):
+        data[f"round_{name}"] = of(spread[:, column], f"{name.replace('_', ' ')} of the rounds' values")
+    for side, words in (("top", "what is measured"), ("bottom", "what it is compared with")):
+        times = np.array([each[f"{side}_ms"] for each in found])
+        for column, name in enumerate(("lower_quartile", "median", "upper_quartile")):
+            data[f"{side}_time_{name}"] = of(
+                times[:, column], f"{name.replace('_', ' ')} of the time of {words}", "ms"
+            )
+    return data
+
+
+def _facts(rows: Sequence[Row], outcomes: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Categories of every row."""
     verdicts = [
         "" if outcome["summary"] is None else VERDICTS[row.met(outcome["summary"]["value"])]
         for row, outcome in zip(rows, outcomes, strict=True)
     ]
-    return xr.Dataset(
-        {
-            "value": (
-                "row",
-                [each["value"] for each in found],
-                {"long_name": "ratio of medians, top / bottom, or what quantity says"},
-            ),
-            "quantity": ("row", [row.quantity for row in rows]),
-            "goal": ("row", [np.nan if row.goal is None else row.goal for row in rows]),
-            "direction": ("row", ["at most" if row.at_most else "at least" for row in rows]),
-            "verdict": ("row", verdicts),
-            "ratio_within_round": (quantile[0], [each["spread"] for each in found]),
-            "top_ms": (quantile[1], [each["top_ms"] for each in found], {"units": "ms"}),
-            "bottom_ms": (quantile[1], [each["bottom_ms"] for each in found], {"units": "ms"}),
-            "num_repeats": ("row", [each["num_repeats"] for each in found]),
-            "gradient_error": ("row", [np.nan if o["error"] is None else o["error"] for o in outcomes]),
-            "top": ("row", [row.top for row in rows]),
-            "bottom": ("row", [row.bottom or "" for row in rows]),
-            "note": ("row", [outcome["note"] for outcome in outcomes]),
-        },
-        coords={
-            "row": [row.name for row in rows],
-            "quantile": [0.0, 0.25, 0.5, 0.75, 1.0],
-            "quartile": [0.25, 0.5, 0.75],
-        },
-        attrs={
-            "title": "throughtime benchmarks",
-            "cpu": cpu_model(),
-            "cores_usable": len(os.sched_getaffinity(0)),
-            "quick": int(quick),
-            **{f"version_{name}": value for name, value in versions().items()},
-        },
-    )
+    facts = {
+        "quantity": ([row.quantity for row in rows], "what the value is"),
+        "wanted_side": (
+            ["at most" if row.at_most else "at least" for row in rows],
+            "side of the goal wanted",
+        ),
+        "verdict": ([verdict or "none" for verdict in verdicts], "whether the goal was met"),
+        "top": ([row.top for row in rows], "what is measured"),
+        "bottom": ([row.bottom or "none" for row in rows], "what it is compared with"),
+        "note": ([outcome["note"] or "none" for outcome in outcomes], "why there is no value"),
+    }
+    data = {}
+    for name, (words, long_name) in facts.items():
+        codes, flags = encode_flags(np.array(words))
+        data[name] = ("option", codes, {"units": "1", "long_name": long_name, **flags})
+    return data
+
+
+def added_to(older: xr.DataTree, newer: xr.DataTree) -> xr.DataTree:
+    """The newer record and, of the older one, rows that the newer one lacks.
+
+    Hashes of the code stay where both were measured with the same code.
+
+    Raises:
+        ValueError: as :func:`check_alike`.
+    """
+    check_alike(older.attrs, newer.attrs)
+    found = [tree["rows"].to_dataset() for tree in (older, newer)]
+    names = [dict.fromkeys(labels(one["option"])) for one in found]
+    kept = [index for index, name in enumerate(names[0]) if name not in names[1]]
+    parts = [found[0].isel(option=kept), found[1]]
+    data = {
+        str(name): ("option", np.concatenate([one[name].values for one in parts]), parts[1][name].attrs)
+        for name in parts[1].data_vars
+    }
+    for name, variable in data.items():
+        if "flag_values" in variable[2]:
+            codes, flags = encode_flags(np.array([word for one in parts for word in labels(one[name])]))
+            data[name] = ("option", codes, {**variable[2], **flags})
+    words = [word for one in parts for word in labels(one["option"])]
+    about = {**parts[1]["option"].attrs, **flag_attributes(words)}
+    group = xr.Dataset(data, {"option": ("option", np.arange(len(words)), about)})
+    code = [name for name in newer.attrs if str(name).startswith(("code_sha256", "git_"))]
+    same = all(older.attrs.get(name) == newer.attrs[name] for name in code)
+    attrs = {name: value for name, value in newer.attrs.items() if same or name not in code}
+    return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs), "/rows": group})
+
+
+def write(tree: xr.DataTree, path: Path, keep: bool = False) -> None:
+    """Write the record in place of an older one, whose other rows are kept on request.
+
+    Raises:
+        ValueError: as :func:`added_to`, and :func:`throughtime.results.files.save`.
+    """
+    if keep and path.exists():
+        tree = added_to(files.load(path), tree)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files.save(tree, path, overwrite=True)

@@ -120,6 +120,9 @@ def _segments() -> Iterator[Row]:
             name = f"exponent in T of {which} {words} N=128"
             aim = goal if source == "peak" else None
             yield Row(name, at, f"{option} {source}", None, aim, quick=False, quantity="exponent")
+        for steps in SEGMENTED_STEPS:
+            name = f"bytes of a gradient {words} T={steps} N=128"
+            yield Row(name, at, f"{option} T={steps}", None, None, quick=False, quantity="bytes")
 
 
 def _rules() -> Iterator[Row]:

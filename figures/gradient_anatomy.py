@@ -77,8 +77,13 @@ def draw(source: Any = RECORDS) -> Figure:
         _before_and_after(trained, parts[5].subplots())
         _cost(memory, parts[6].subplots(), parts[7].subplots())
         _initial_norm(trained, parts[8].subplots())
-        for part, letter in zip(parts, "abcdefghi", strict=True):
-            style.heading(part, letter)
+        titles = (
+            "Vanilla, before training", "Other circuits, before training", "Clipping of gradients",
+            "Copy memory", "Adding problem", "Before (dashed) and after training", "Memory of a gradient",
+            "Time of a gradient", "Untrained norm and learning",
+        )  # fmt: skip
+        for part, letter, title in zip(parts, "abcdefghi", titles, strict=True):
+            style.heading(part, letter, title)
     return page
 
 
@@ -113,7 +118,6 @@ def _gains(untrained: xr.Dataset, ax: Any) -> None:
         limits=limits(untrained["jacobian_norm"]),
     )  # fmt: skip
     lag_axis(ax)
-    plotting.marks.note(ax, "vanilla, before training", corner="lower left")
 
 
 def _kinds(untrained: xr.Dataset, ax: Any) -> None:
@@ -125,7 +129,6 @@ def _kinds(untrained: xr.Dataset, ax: Any) -> None:
         limits=limits(untrained["jacobian_norm"]),
     )  # fmt: skip
     lag_axis(ax)
-    plotting.marks.note(ax, "before training", corner="lower left")
 
 
 def _clipped(clipping: xr.Dataset, axes: Any) -> None:
@@ -198,11 +201,8 @@ def _before_and_after(trained: xr.Dataset, ax: Any) -> None:
             limits=limits(median), label=NORM,
         )  # fmt: skip
     lag_axis(ax)
-    task, lag = labels(trained["task"])[0].replace("-", " "), int(trained["condition"][middle])
-    words = f"{task}, blank {lag}\ndashed: before training"
-    ax.text(
-        0.0, 1.02, words, transform=ax.transAxes, va="bottom", color=style.GREY, fontsize=6
-    ).set_in_layout(False)
+    lag = int(trained["condition"][middle])
+    plotting.marks.note(ax, f"blank {lag}", corner="lower left")
 
 
 def _cost(memory: xr.Dataset, left: Any, right: Any) -> None:
@@ -244,7 +244,7 @@ def _initial_norm(trained: xr.Dataset, ax: Any) -> None:
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlim(SHOWN[0] / 4, 1e4)
-    low = 0.3 * max(
+    low = 0.1 * max(
         1.0, float(trained["criterion_update"].where(trained["criterion_update"] > 0).min().fillna(budget))
     )
     ax.set_ylim(low, never * 1.5)
@@ -253,7 +253,9 @@ def _initial_norm(trained: xr.Dataset, ax: Any) -> None:
     ax.set_yticks([*ticks, never], [*(f"{tick:g}" for tick in ticks), "never"])
     ax.set_xlabel(f"Untrained {NORM} at the task's lag")
     ax.set_ylabel("Updates to criterion")
-    plotting.marks.note(ax, "circles copy memory\nsquares adding problem", corner="lower left")
+    plotting.marks.note(
+        ax, "circles copy memory\nsquares adding problem\ncolours as in b", corner="lower left"
+    )
 
 
 def main(arguments: list[str] | None = None) -> None:

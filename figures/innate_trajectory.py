@@ -168,7 +168,7 @@ def _capacity(circuits: xr.Dataset, ax: Any) -> None:
             color=color,
             lw=0.8,
         )
-    ax.set_xlim(0, max(8.5, 1.1 * float(delays.max())))
+    ax.set_xlim(0, 1.3 * max(PERFECT, float(delays.max())))
     ax.set_xlabel("Delay (s)")
     _unit_axis(ax, "R² of output and target")
     ax.legend(loc="lower left")

@@ -55,10 +55,15 @@ def draw(source: Any = RECORDS) -> Figure:
         parts = [part for row in rows for part in row.subfigures(1, 3, wspace=0.03)]
         _curves(trained, short, ("bptt", "rflo", "rflo-dale", "readout-only"), parts[0].subplots())
         _curves(trained, long, ("bptt", "rflo", "rflo-dale", "readout-only"), parts[1].subplots())
+        common = [part.axes[0].get_ylim() for part in parts[:2]]
+        for part in parts[:2]:  # so that what is not learned is seen beside what is
+            part.axes[0].set_ylim(min(low for low, _ in common), max(high for _, high in common))
         _outputs(trained, (short, long), parts[2].subplots(1, 2, sharey=True))
         _by_period(trained, notebook, slower, parts[3].subplots())
         _alignment(trained, parts[4].subplots())
         _curves(trained, control, ("bptt", "random-exact", "local-symmetric", "rflo"), parts[5].subplots())
+        controls = parts[5].axes[0]
+        plotting.marks.plain_log(controls.yaxis, *controls.get_ylim())
         titles = (f"Period {short} τ", f"Period {long} τ", "After training", "Loss and period", "Alignment",
                   f"Controls, {control} τ")  # fmt: skip
         for part, letter, title in zip(parts, "abcdef", titles, strict=True):

@@ -189,6 +189,8 @@ def _accuracy(data: xr.Dataset, ax: Axes) -> None:
             ax.plot(
                 found["parameter"], np.median(each, axis=0), color=color, lw=1.2, ls=dashes, label=WORDS[name]
             )
+    if float(found["accuracy"].isel(parameter=-1).min()) < 0.2:  # lines end where the number of seeds stands
+        ax.texts[-1].set(x=0.03, ha="left")
     if ax.get_legend_handles_labels()[1]:
         ax.legend(loc="lower left", bbox_to_anchor=(0.0, 0.08), handlelength=1.8)
 

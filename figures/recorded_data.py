@@ -117,7 +117,9 @@ def _choices(recorded: xr.Dataset, trained: xr.Dataset, ax: Any) -> None:
         for text in list(ax.texts):
             text.remove()
         ax.plot([], [], "o-", color=color, label=f"{data.sizes['seed']} {words}")
-    ax.legend(loc="lower right", handlelength=1.2)
+    ax.legend(loc="upper left", handlelength=1.2)
+    ax.set_ylim(top=1.35)
+    ax.set_yticks(np.linspace(0.0, 1.0, 6))
     ax.set_xlabel("Signed coherence")
     ax.set_ylabel("Chose right")
 
@@ -151,6 +153,7 @@ def _decoding(coding: xr.Dataset, ax: Any) -> None:
     bar = ax.figure.colorbar(image, ax=ax, ticks=[0.5, 0.75, 1.0], pad=0.03, aspect=14, shrink=0.9)
     bar.outline.set_visible(False)
     bar.ax.tick_params(length=1.5)
+    bar.set_label("Accuracy", labelpad=1)
     ax.set_xticks([0, 500, 1000])
     ax.set_yticks([0, 500, 1000])
     ax.set_xlabel("Tested at (ms)")

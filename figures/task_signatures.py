@@ -17,6 +17,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, MaxNLocator
 
 import throughtime as tt
 from throughtime.plotting import SIGNATURES, style
@@ -27,7 +28,11 @@ NAME = "task_signatures"
 RECORDS = "evidence/tasks.nc"
 GALLERY = True
 """Names of tasks stand where other figures have letters."""
-COLUMNS = 4
+COLUMNS = 5
+WIDEST = 20
+"""Letters of a title that fit above a panel."""
+LINE = 0.25
+"""Height of a line of text as a fraction of a panel's height."""
 FEWEST_LEVELS = 3
 MAY_BE_MISSING = (
     "produced", "reaction_time", "asynchrony", "squared_error", "successive_error", "scale",
@@ -65,9 +70,16 @@ def draw(source: Any = RECORDS) -> Figure:
             group.attrs["places"] = group["condition"].values
             _panel(behaviour(group, own[name]), ax)
             ax.yaxis.label.set_fontsize(6.0)
-            size = 6.0 if len(name) < 24 else 5.2
-            ax.set_title(name, fontsize=size, fontweight="bold", loc="left")
+            ax.set_title(written(name), fontsize=6.0, fontweight="bold", loc="left", linespacing=1.0)
     return page
+
+
+def written(name: str) -> str:
+    """The name of a task on two lines where it is wider than a panel."""
+    if len(name) <= WIDEST:
+        return name
+    cut = name.rindex("-", 0, WIDEST) + 1
+    return f"{name[:cut]}\n{name[cut:]}"
 
 
 def _panel(data: xr.Dataset, ax: Axes) -> None:
@@ -93,6 +105,29 @@ def _panel(data: xr.Dataset, ax: Axes) -> None:
     for text in list(ax.texts):  # no room for numbers here; the record has them
         if text.get_color() == style.GREY:
             text.remove()
+    _room(ax)
+
+
+def _room(ax: Axes) -> None:
+    """Few ticks, and room above what is drawn for names of lines."""
+    names = [label.get_text() for label in ax.get_xticklabels()]
+    if not isinstance(ax.xaxis.get_major_locator(), FixedLocator):
+        ax.xaxis.set_major_locator(MaxNLocator(3))
+    elif max(map(len, names)) > 2:
+        turned = {"rotation": 20, "ha": "right", "rotation_mode": "anchor"}
+        ax.set_xticks(ax.get_xticks(), names, fontsize=6, **turned)
+    legend = ax.get_legend()
+    lines = len(legend.get_texts()) if legend else int(bool(ax.texts))
+    if not lines:
+        return
+    low, high = ax.get_ylim()
+    ticks = [tick for tick in ax.get_yticks() if low <= tick <= high]
+    ax.set_yticks([0.0, 0.5, 1.0] if {0.0, 1.0} <= set(np.round(ticks, 6)) else ticks)
+    ax.set_ylim(low, high + LINE * lines * (high - low))
+    if legend:
+        legend.set_loc("upper left")
+        for text in legend.get_texts():
+            text.set_fontsize(6)
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -5,7 +5,8 @@
 (a) One match and one non-match trial of the median seed: inputs, output and target (dashed). (b) Mean
 rates of its units around the sample, over one half of the trials; units are sorted by the difference
 between the samples during the delay in the other half. (c) Its state space by sample and test.
-(d) Learning curves of all seeds. (e) Accuracy against delay.
+(d) The sample decoded on held-out trials, by decoders made at the same time and at one time late in the
+delay; all seeds and their median. (e) Accuracy against delay. (f) Learning curves of all seeds.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from throughtime import analysis, plotting
 from throughtime.plotting import style
@@ -25,6 +27,9 @@ NAME = "working_memory"
 RECORDS = "results/demo-delayed-match-to-sample.nc"
 
 SAMPLE_COLORS = (style.BLUE, style.VERMILLION)
+STEP_MS = 100.0
+LATE = 0.8
+"""Time at which the second decoder is made, as a fraction of the median delay."""
 CONDITIONS = ("A, match", "A, non-match", "B, match", "B, non-match")
 
 
@@ -41,13 +46,16 @@ def draw(source: Any = RECORDS) -> Figure:
         left, right = upper.subfigures(1, 2, width_ratios=(1.3, 1.0), wspace=0.03)
         _trials(one, answers, left)
         _rates(one, right)
-        space, learning, delays = lower.subfigures(1, 3, width_ratios=(1.25, 1.0, 0.85), wspace=0.03)
+        space, memory, delays, learning = lower.subfigures(
+            1, 4, width_ratios=(1.42, 1.0, 1.0, 0.85), wspace=0.03
+        )
         _state_space(one, space)
-        _learning(training, learning)
+        _memory(evaluation, memory)
         axes = delays.subplots()
         measured = analysis.accuracy(evaluation["delay"], behaviour["correct"], num_bins=8)
         plotting.accuracy(measured, axes)
-        style.heading(delays, "e", "Accuracy against delay")
+        style.heading(delays, "e", "Accuracy")
+        _learning(training, learning)
     return page
 
 
@@ -140,12 +148,50 @@ def _state_space(one: xr.Dataset, part: Any) -> None:
     style.heading(part, "c", "State space")
 
 
+def _memory(evaluation: xr.Dataset, part: Any) -> None:
+    """Decoding from the sample on, in trials whose delay is at least the median."""
+    shown, held = lasting(evaluation, "sample"), float(evaluation["delay"].median())
+    lag = np.arange(-STEP_MS, shown + held, STEP_MS)
+    lags = xr.DataArray(lag, dims="lag", coords={"lag": lag})
+    times = onset(evaluation, "sample") + lags
+    rates = evaluation["rates"].sel(time=times, method="nearest").drop_vars("time")
+    late = int(np.searchsorted(lag, shown + LATE * held))
+    found = analysis.decode(
+        rates, evaluation["sample"], where=evaluation["delay"] >= held, num_shuffles=0, num_folds=5
+    )
+    accuracy = found["accuracy"].transpose("seed", "time_train", "time_test").values
+    ax = part.subplots()
+    same = np.einsum("stt->st", accuracy)
+    for values, color, words in (
+        (same, style.INK, "same time"), (accuracy[:, late], style.GREEN, f"{lag[late]:.0f} ms"),
+    ):  # fmt: skip
+        plotting.lines.draw(ax, lag, values, color)
+        ax.plot([], [], color=color, label=words)
+    ax.axvspan(0.0, shown, color=style.SHADE, lw=0, zorder=-5)
+    ax.annotate(
+        "sample", (shown / 2, 1.0), xycoords=ax.get_xaxis_transform(), xytext=(0, 1), fontsize=6,
+        textcoords="offset points", ha="center", va="bottom", color=style.GREY, annotation_clip=False,
+    )  # fmt: skip
+    ax.axhline(0.5, color=style.GREY, lw=0.6, ls=(0, (4, 2)), zorder=0)
+    ax.annotate(
+        "chance", (1.0, 0.5), xycoords=ax.get_yaxis_transform(), xytext=(0, 1), fontsize=6,
+        textcoords="offset points", ha="right", va="bottom", color=style.GREY,
+    )  # fmt: skip
+    ax.set_xlim(lag[0], lag[-1])
+    ax.set_ylim(0.0, 1.02)
+    ax.xaxis.set_major_locator(MaxNLocator(3))
+    ax.set_xlabel("Time from sample (ms)")
+    ax.set_ylabel("Accuracy of decoding the sample")
+    ax.legend(loc="lower right", title="decoder of", title_fontsize=6, alignment="left")
+    style.heading(part, "d", "Memory")
+
+
 def _learning(training: xr.Dataset, part: Any) -> None:
     loss, score = part.subplots(2, 1, sharex=True)
     plotting.learning_curve(training, loss)
     plotting.learning_curve(training, score, variable="score", label="Score", state_number=False)
     loss.set_xlabel("")
-    style.heading(part, "d", "Learning")
+    style.heading(part, "f", "Learning")
 
 
 def main(arguments: list[str] | None = None) -> None:

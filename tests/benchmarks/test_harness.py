@@ -14,6 +14,7 @@ from benchmarks import child, report
 from benchmarks.measure import measure
 from benchmarks.rows import Case, Row, select, table
 from benchmarks.timing import Contender, Found, interleave
+from throughtime.results import labels, load_tree
 
 
 class Clock:
@@ -136,10 +137,10 @@ def test_a_number_a_case_finds_is_a_row_without_times():
     assert "0.550" in text
     assert " met " in text
     assert "nan" not in text
-    data = report.dataset(both, outcomes, quick=False)
-    assert data.quantity.values.tolist() == ["exponent", "seconds"]
-    assert data.verdict.values.tolist() == ["met", ""]
-    assert np.isnan(data.top_ms.values[0]).all()
+    data = report.record(both, outcomes, quick=False)["rows"]
+    assert labels(data["quantity"]) == ["exponent", "seconds"]
+    assert labels(data["verdict"]) == ["met", "none"]
+    assert np.isnan(data["top_time_median"].values).tolist() == [True, False]
 
 
 def test_a_case_that_cannot_be_built_says_why():
@@ -156,13 +157,56 @@ def test_lines_and_dataset_carry_values_goals_and_reasons(rows, outcomes, tmp_pa
     assert " met " in lines[0]
     assert "1e-06" in lines[0]
     assert "aborted: wrong" in lines[1]
-    data = report.dataset(rows, plain, quick=True)
-    assert data.verdict.values.tolist() == ["met", "", "", "", ""]
-    assert np.isnan(data.value.values).tolist() == [False, True, True, True, True]
-    assert data.sizes == {"row": 5, "quantile": 5, "quartile": 3}
-    data.to_netcdf(tmp_path / "bench.nc", engine="h5netcdf")
-    assert os.uname().nodename not in json.dumps(data.attrs)
-    assert {"cpu", "cores_usable", "version_jax", "version_python", "version_torch"} <= data.attrs.keys()
+    tree = report.record(rows, plain, quick=True)
+    data = tree["rows"]
+    assert labels(data["verdict"]) == ["met", "none", "none", "none", "none"]
+    assert np.isnan(data["value"].values).tolist() == [False, True, True, True, True]
+    assert "not_run:_no_such_package_anywhere_not_installed" in labels(data["note"])
+    assert data["round_smallest"][0] <= data["round_median"][0] <= data["round_largest"][0]
+    report.write(tree, tmp_path / "bench.nc")  # which refuses what breaks a rule of the format
+    assert os.uname().nodename not in json.dumps(tree.attrs)
+    assert {"cpu", "cores_usable", "jax_version", "python_version", "torch_version"} <= tree.attrs.keys()
+
+
+def record_of(**values):
+    rows = [Row(name, Case(dict), "a", None, 2.0, quantity="seconds") for name in values]
+    spread, times = (1.0,) * 5, (1.0,) * 3
+    summaries = [
+        {"value": one, "spread": spread, "top_ms": times, "bottom_ms": times, "num_repeats": 1}
+        for one in values.values()
+    ]
+    found = [
+        {"name": n, "summary": s, "error": None, "note": ""} for n, s in zip(values, summaries, strict=True)
+    ]
+    return report.record(rows, found, quick=False)
+
+
+def test_rows_measured_again_take_the_place_of_older_ones_of_the_same_machine(tmp_path):
+    path = tmp_path / "bench.nc"
+    report.write(record_of(first=1.0, second=1.0), path)
+    report.write(record_of(second=3.0, third=1.5), path, keep=True)
+    tree = load_tree(path)
+    found = zip(labels(tree["rows"]["option"]), labels(tree["rows"]["verdict"]), strict=True)
+    assert dict(found) == {"first": "met", "second": "not_met", "third": "met"}
+    assert "code_sha256" in tree.attrs
+    older = record_of(first=1.0)
+    older.attrs["code_sha256"] = "of other code"
+    assert "code_sha256" not in report.added_to(older, record_of(second=1.0)).attrs
+    older.attrs["cpu"] = "another"
+    with pytest.raises(ValueError, match="--keep: cpu was 'another' and is"):
+        report.added_to(older, record_of(second=1.0))
+
+
+def test_what_cannot_be_kept_is_refused_before_anything_is_measured(tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        bench.main(["--rows", "bare python", "--keep"])
+    assert "--keep: expected --out" in capsys.readouterr().err
+    older = record_of(first=1.0)
+    older.attrs["torch_version"] = "0.1"
+    report.write(older, tmp_path / "bench.nc")
+    with pytest.raises(SystemExit):
+        bench.main(["--rows", "bare python", "--keep", "--out", str(tmp_path / "bench.nc")])
+    assert "--keep: torch_version was '0.1'" in capsys.readouterr().err
 
 
 def test_a_child_is_pinned_to_as_many_cores_as_it_is_told():

@@ -48,5 +48,6 @@ def test_the_case_turns_the_table_into_exponents(monkeypatch):
     assert all(isinstance(one, Found) for one in found.values())
     values = {name: one.value for name, one in found.items()}
     wanted = {"whole peak": 1.0, "sqrt peak": 0.5, "whole planned": 0.9, "sqrt planned": 0.4}
+    wanted |= {"whole T=100": 100, "whole T=1000": 1000, "sqrt T=100": 10, "sqrt T=1000": 1000**0.5}
     assert values == pytest.approx(wanted)
     assert len(asked) == 1

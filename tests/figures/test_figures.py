@@ -1,6 +1,7 @@
 """Figure scripts draw from a results tree alone, and nothing in them overlaps the page."""
 
 import importlib.util
+import re
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +16,15 @@ from tests.figures import (
     dissection_studies,
     perturbed_studies,
     recorded_studies,
+    speed_studies,
     studies,
     task_studies,
+    timing_studies,
     transfer_studies,
 )
 from tests.plotting import synthetic
 from throughtime.plotting import style
+from throughtime.results import labels
 
 FOLDER = Path(__file__).parents[2] / "figures"
 SOURCES = {
@@ -34,8 +38,10 @@ SOURCES = {
     "reward_learning": perturbed_studies.reward_learning,
     "innate_trajectory": perturbed_studies.innate_trajectory,
     "learned_dynamics": dissection_studies.learned_dynamics,
+    "low_rank_timing": timing_studies.low_rank_timing,
     "recorded_data": recorded_studies.recorded_data,
     "rate_to_spikes": transfer_studies.rate_to_spikes,
+    "speed": speed_studies.speed,
     "task_demands": task_studies.tasks,
     "task_signatures": task_studies.tasks,
 }
@@ -65,7 +71,9 @@ def test_declares_its_name_and_record(drawn):
     assert Path(module.__file__).stem == module.NAME
     assert module.RECORDS.startswith(("results/", "evidence/"))
     assert isinstance(page, Figure)
-    assert page.get_figwidth() * 25.4 == pytest.approx(style.PAGE_MM)
+    width, height = page.get_size_inches() * 25.4
+    assert min(abs(width - style.PAGE_MM), abs(width - style.COLUMN_MM)) < 0.01
+    assert height <= style.HEIGHT_MM + 0.01
 
 
 def everything(part):
@@ -136,7 +144,26 @@ def test_main_reads_a_file_and_writes_both_formats(tmp_path, monkeypatch, capsys
     module.main(["some.nc", str(tmp_path)])
     assert read == ["some.nc"]
     assert {path.name for path in tmp_path.iterdir()} == {"timing.pdf", "timing.png"}
+    written = (tmp_path / "timing.pdf").read_bytes()
+    assert b"/FontFile2" in written  # outlines of letters, embedded
+    assert b"/Type3" not in written
     assert "timing.pdf" in capsys.readouterr().out
+
+
+def test_speed_counts_what_missed_its_goal_and_knows_every_row_that_has_one():
+    module, tree = script("speed"), speed_studies.speed(3, 96, 16)
+    rows = tree["rows"].to_dataset()
+    names = [name.replace("_", " ") for name in labels(rows["option"])]
+    verdicts = labels(rows["verdict"])
+    wanted = [name for name, verdict in zip(names, verdicts, strict=True) if verdict != "none"]
+    known = [sum(re.match(pattern, name) is not None for _, pattern in module.GOALS) for name in wanted]
+    assert set(known) == {1}
+    ratio = module.of_goal(rows)
+    within = {word: ratio[np.array(verdicts) == word] <= 1 for word in ("met", "not_met")}
+    assert within["met"].all()
+    assert not within["not_met"].any()
+    words = [text.get_text() for text in everything(module.draw(tree))]
+    assert f"{verdicts.count('met')} of {len(wanted)} met" in words
 
 
 def test_timing_draws_a_circuit_that_never_responds():

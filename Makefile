@@ -46,8 +46,10 @@ figures: setup
 	test ! -e evidence/reward_learning.nc || $(BIN)/python figures/reward_learning.py
 	test ! -e evidence/innate_trajectory.nc || $(BIN)/python figures/innate_trajectory.py
 	test ! -e evidence/learned_dynamics.nc || $(BIN)/python figures/learned_dynamics.py
+	test ! -e evidence/low_rank_timing.nc || $(BIN)/python figures/low_rank_timing.py
 	test ! -e evidence/recorded_data.nc || $(BIN)/python figures/recorded_data.py
 	test ! -e evidence/rate_to_spikes.nc || $(BIN)/python figures/rate_to_spikes.py
+	test ! -e evidence/bench.nc || $(BIN)/python figures/speed.py
 	test ! -e evidence/tasks.nc || $(BIN)/python figures/task_demands.py
 	test ! -e evidence/tasks.nc || $(BIN)/python figures/task_signatures.py
 	@test -e $(OUT)/demo-cue-set-go.nc || echo "not drawn: working_memory and timing, which show what make demo trains"
@@ -71,8 +73,10 @@ evidence: setup
 	$(BIN)/python experiments/reward_learning.py --out $(OUT)
 	$(BIN)/python experiments/innate_trajectory.py --out $(OUT)
 	$(BIN)/python experiments/learned_dynamics.py --out $(OUT)
+	$(BIN)/python experiments/low_rank_timing.py --out $(OUT)
 	$(BIN)/python experiments/recorded_data.py --out $(OUT)
 	$(BIN)/python experiments/rate_to_spikes.py --out $(OUT)
+	$(BIN)/python experiments/rules_on_tasks.py --out $(OUT)
 
 $(DOCS): $(SETUP) requirements-docs.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-docs.lock

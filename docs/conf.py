@@ -11,6 +11,9 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 
 import generate  # noqa: E402
+import reference  # noqa: E402
+from sphinx.util import logging  # noqa: E402
+from sphinx_gallery.scrapers import figure_rst  # noqa: E402
 
 import throughtime  # noqa: E402
 
@@ -24,8 +27,9 @@ extensions = [
     "sphinx.ext.mathjax",
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
+    "sphinx_gallery.gen_gallery",
 ]
-exclude_patterns = ["_build", "generated/parts", "gallery"]
+exclude_patterns = ["_build", "generated/parts", "examples"]
 myst_enable_extensions = ["dollarmath", "deflist"]
 myst_heading_anchors = 3
 
@@ -40,6 +44,21 @@ napoleon_custom_sections = [
     ("Class attributes", "params_style"),
 ]
 
+sphinx_gallery_conf = {
+    "examples_dirs": "examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": "plot_",
+    "within_subsection_order": "FileNameSortKey",
+    "image_srcset": ["2x"],
+    "download_all_examples": False,
+    "show_memory": False,
+    "show_signature": False,
+    "write_computation_times": False,
+    "min_reported_time": float("inf"),
+    "image_scrapers": ("conf.page_of",),
+    "abort_on_example_error": True,
+}
+
 html_theme = "furo"
 html_title = "throughtime"
 html_static_path = ["_static"]
@@ -50,6 +69,16 @@ html_theme_options = {
     "light_css_variables": {"color-brand-primary": "#0a5a8a", "color-brand-content": "#0a5a8a"},
     "dark_css_variables": {"color-brand-primary": "#6fb7e0", "color-brand-content": "#6fb7e0"},
 }
+
+
+def page_of(block, block_vars, gallery_conf):
+    """The figure that a block of an example leaves in ``page``; pyplot does not know of it."""
+    page = block_vars["example_globals"].pop("page", None)
+    if page is None:
+        return ""
+    path = next(block_vars["image_path_iterator"])
+    page.savefig(path, dpi=200)
+    return figure_rst([path], gallery_conf["src_dir"])
 
 
 def plain_text(app, what, name, obj, options, lines):
@@ -103,9 +132,20 @@ def follow_reexport(app, env, node, contnode):
     return domain.resolve_xref(env, node["refdoc"], app.builder, node["reftype"], target, node, contnode)
 
 
+def names_in_reference(app, env):
+    """Warn, which ends the build, of every public name that the API reference does not have."""
+    described = env.get_domain("py").objects
+    for public in reference.public_names():
+        if public.target not in described:
+            logging.getLogger(__name__).warning(
+                "%s.%s is public and not in the API reference: no entry %s; give it a docstring.", *public
+            )
+
+
 def setup(app):
     """Write the generated parts, then let Sphinx read."""
     generate.write_all(HERE / "generated")
     app.connect("autodoc-process-docstring", plain_text)
     app.connect("autodoc-skip-member", skip_fields)
     app.connect("missing-reference", follow_reexport)
+    app.connect("env-check-consistency", names_in_reference)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib
 import inspect
-import pkgutil
-import re
 import textwrap
 import typing
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
+
+from glances import analyses_part, rules_glance_part, tasks_glance_part
+from markup import fields, first_sentence, literal, table
+from reference import api_pages
+from speed_table import speed_part
 
 import throughtime as tt
 from throughtime.cli import text as text_of
@@ -21,13 +22,6 @@ from throughtime.registry import kebab
 from throughtime.results import labels, schema
 
 ROOT = Path(__file__).resolve().parent.parent
-ROOMS = (
-    "tasks", "circuits", "credit", "rules", "audit", "training", "results", "analysis", "plotting",
-    "measures", "comparison", "studies", "checking", "spiking",
-)  # fmt: skip
-MODULES = (
-    "api", "trial", "objectives", "keys", "gaussian", "config", "frozen", "runtime", "registry", "atomic",
-)  # fmt: skip
 FIGURES = {
     "working_memory": "results/demo-delayed-match-to-sample.nc",
     "timing": "results/demo-cue-set-go.nc",
@@ -39,8 +33,10 @@ FIGURES = {
     "reward_learning": "evidence/reward_learning.nc",
     "innate_trajectory": "evidence/innate_trajectory.nc",
     "learned_dynamics": "evidence/learned_dynamics.nc",
+    "low_rank_timing": "evidence/low_rank_timing.nc",
     "recorded_data": "evidence/recorded_data.nc",
     "rate_to_spikes": "evidence/rate_to_spikes.nc",
+    "speed": "evidence/bench.nc",
     "task_demands": "evidence/tasks.nc",
     "task_signatures": "evidence/tasks.nc",
 }
@@ -54,11 +50,15 @@ def write_all(folder: Path) -> None:
     written = {
         parts / "tasks.md": tasks_part(),
         parts / "demands.md": demands_part(),
+        parts / "tasks-at-a-glance.md": tasks_glance_part(),
         parts / "rules.md": rules_part(),
+        parts / "rules-at-a-glance.md": rules_glance_part(),
+        parts / "analyses.md": analyses_part(),
         parts / "measures.md": measures_part(),
         parts / "dynamics.md": members_part(tt.circuits.DYNAMICS),
         parts / "connectivity.md": members_part(tt.circuits.CONNECTIVITY),
         parts / "lags.md": lags_part(),
+        parts / "speed.md": speed_part(),
         parts / "variables.md": variables_part(),
         parts / "options.md": options_part(),
         parts / "figures.md": figures_part(folder),
@@ -69,38 +69,6 @@ def write_all(folder: Path) -> None:
             path.write_text(text)
     for name in tt.tasks.names():
         picture(tt.tasks.make(name), folder, name)
-
-
-def table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
-    """A Markdown table.
-
-    Example:
-        >>> print(table(("a", "b"), [("1", "|2|")]))
-        | a | b |
-        |---|---|
-        | 1 | \\|2\\| |
-    """
-    lines = [list(head), *map(list, rows)]
-    text = ["| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines]
-    return "\n".join([text[0], "|" + "---|" * len(lines[0]), *text[1:]])
-
-
-def first_sentence(member: Any) -> str:
-    """First line of a docstring, as Markdown."""
-    return (inspect.getdoc(member) or "").split("\n", 1)[0].replace("``", "`")
-
-
-def fields(member: type) -> list[tuple[str, str]]:
-    """Fields of a configuration class and their defaults."""
-    found = []
-    for field in dataclasses.fields(member):
-        if not field.init:
-            continue
-        value = field.default
-        if value is dataclasses.MISSING and field.default_factory is not dataclasses.MISSING:
-            value = field.default_factory()
-        found.append((f"`{field.name}`", "needed" if value is dataclasses.MISSING else f"`{value!r}`"))
-    return found
 
 
 def tasks_part() -> str:
@@ -258,16 +226,6 @@ def options_part() -> str:
     return "\n".join(text)
 
 
-def literal(text: str) -> str:
-    """Text with options (two hyphens) as code.
-
-    Example:
-        >>> literal("Short for --dynamics.tau.")
-        'Short for `--dynamics.tau`.'
-    """
-    return re.sub(r"(?<![`\w])(--\w[\w.-]*\w)", r"`\1`", text)
-
-
 def option_notes(kind: type) -> dict[str, str]:
     """The string that follows each field of a dataclass in its source, or in that of a base."""
     notes = {}
@@ -319,62 +277,3 @@ def _draw(script: Path, record: Path, target: Path) -> None:
 
     with imported(script) as module, style.context():
         module.draw(record).savefig(target, metadata={"Date": None})
-
-
-def api_pages() -> dict[str, str]:
-    """One page a room: every public module of the package."""
-    text = ["# throughtime", "", automodule("throughtime"), "", exports("throughtime"), ""]
-    for name in MODULES:
-        text += [f"## throughtime.{name}", "", automodule(f"throughtime.{name}", "all")]
-    return {"throughtime": "\n".join(text), **{room: api_page(f"throughtime.{room}") for room in ROOMS}}
-
-
-def api_page(package: str) -> str:
-    """A package and its modules; what it exports from elsewhere is documented where it is defined."""
-    text = [f"# {package}", "", automodule(package, own(package)), exports(package), ""]
-    for module in public_modules(package):
-        is_package = hasattr(importlib.import_module(module), "__path__")
-        members = own(module) if is_package else "all"
-        text += [f"## {module.removeprefix('throughtime.')}", "", automodule(module, members)]
-    return "\n".join(text)
-
-
-def own(package: str) -> str:
-    """Names of what a package itself defines, or imports from a module that is not documented."""
-    module = importlib.import_module(package)
-    names = [name for name in getattr(module, "__all__", vars(module)) if not name.startswith("_")]
-    found = []
-    for name in names:
-        home = getattr(getattr(module, name), "__module__", "") or ""
-        if home == package or home.startswith(f"{package}._"):
-            found.append(name)
-    return ", ".join(found)
-
-
-def exports(package: str) -> str:
-    """Names that a package offers, each with a link to where it is documented."""
-    module = importlib.import_module(package)
-    known = getattr(module, "__all__", None)
-    if known is None:
-        known = [
-            name
-            for name, value in vars(module).items()
-            if getattr(value, "__module__", "").startswith(package)
-        ]
-    names = [
-        name for name in known if not name.startswith("_") and not inspect.ismodule(getattr(module, name))
-    ]
-    links = [f"{{py:obj}}`{name} <{package}.{name}>`" for name in sorted(names, key=str.lower)]
-    return f"Names at this level: {', '.join(links)}." if links else ""
-
-
-def public_modules(package: str) -> list[str]:
-    """Modules below a package whose names do not begin with an underscore."""
-    found = pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}.")
-    return sorted(one.name for one in found if "._" not in one.name)
-
-
-def automodule(name: str, members: str = "") -> str:
-    """The directive that documents a module: nothing but itself, ``"all"`` of it, or some members."""
-    option = f"   :members:{'' if members == 'all' else f' {members}'}\n   :show-inheritance:\n"
-    return f"```{{eval-rst}}\n.. automodule:: {name}\n{option if members else ''}```\n"

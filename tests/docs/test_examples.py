@@ -26,7 +26,7 @@ def test_python_blocks_run(page, tmp_path, monkeypatch, capsys):
 
 def test_there_are_examples():
     named = set(map(label, EXAMPLES))
-    assert {"README.md", "CONTRIBUTING.md", "docs/start.md", "docs/idea.md"} <= named
+    assert {"README.md", "docs/start.md", "docs/idea.md", "docs/your-own.md"} <= named
 
 
 def test_a_wrong_example_is_seen(tmp_path):

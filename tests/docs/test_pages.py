@@ -17,7 +17,7 @@ from throughtime import analysis, circuits, measures, rules, tasks
 
 PAGES = pages()
 MANUAL = [page for page in PAGES if page.parent.name == "docs"]
-GENERATED = {"generated/api/analysis.md"}  # pages that exist once the manual is built
+GENERATED = {"generated/api/analysis.md", "gallery/index.rst"}  # pages that exist once the manual is built
 TEXT = (".py", ".md", ".cff", ".toml", ".css", ".lock", ".txt", ".sh", "Makefile")
 
 
@@ -189,8 +189,9 @@ def test_the_search_would_find_them():
     assert len(texts()) > 100
 
 
-def test_generated_parts_read_the_package():
+def test_generated_parts_read_the_package(monkeypatch):
     pytest.importorskip("matplotlib")
+    monkeypatch.syspath_prepend(ROOT / "docs")
     path = ROOT / "docs" / "generate.py"
     spec = importlib.util.spec_from_file_location("generate", path)
     module = importlib.util.module_from_spec(spec)
@@ -203,6 +204,9 @@ def test_generated_parts_read_the_package():
             assert f"| `{variant}` |" in text
     assert all(f"### {name}" in module.rules_part() for name in rules.names())
     assert all(f"`{name} <" in module.measures_part() for name in measures.names())
+    assert all(f"[`{name}`](tasks.md#{name})" in module.tasks_glance_part() for name in tasks.names())
+    assert all(f"[`{name}`](rules.md#{name})" in module.rules_glance_part() for name in rules.names())
+    assert all(f"`{name} <" in module.analyses_part() for name in analysis.__all__)
     assert "`--num-updates`" in module.options_part()
     assert "### throughtime analyse" in module.options_part()
     assert "tt_unknown" not in module.variables_part()

@@ -111,6 +111,9 @@ def test_the_script_needs_numpy_alone(tmp_path, suffix):
     np.save(tmp_path / "inputs.npy", inputs(circuit))
     words = [sys.executable, "-I", str(script), "inputs.npy", "result.npz"]
     subprocess.run(words, check=True, cwd=tmp_path)
+    alone = subprocess.run(words[:3], capture_output=True, text=True)
+    assert alone.returncode == 1
+    assert "forward.py inputs.npy result.npz" in alone.stderr
     path = circuit.run(run.params(SEED), inputs(circuit))
     with np.load(tmp_path / "result.npz") as result:
         np.testing.assert_allclose(result["rates"], path.rates, atol=1e-6)

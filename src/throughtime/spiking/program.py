@@ -90,6 +90,8 @@ MAIN = """
 if __name__ == "__main__":
     import sys
 
+    if len(sys.argv) != 3:
+        sys.exit(__doc__)
     rates, outputs = run(np.load(sys.argv[1]))
     np.savez(sys.argv[2], rates=rates, outputs=outputs)
 """

@@ -25,7 +25,7 @@ GAIN, TAU, NOISE, NUM_UNITS = 1.2, 200.0, 0.05, 64
 NUM_UPDATES, BATCH = 2000, 32
 READOUT_STEP = 0.03
 PILOT_SEEDS, TUNING_SEEDS = (20_000, 20_001), (10_000, 10_001)
-PILOT_STEPS = (0.003, 0.01, 0.03)
+PILOT_STEPS = (0.003, 0.01, 0.03, 0.1)
 PILOT_KEPT = (200, 800)
 """Updates at which e-prop is aligned with the gradient, along the way that BPTT goes."""
 STEPS = (3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1)
@@ -72,10 +72,12 @@ LADDERS = {
         {str(delay): float(delay) for delay in (500, 1000, 1500, 2000)},
     ),
     "go-no-go": _delays(
-        "go-no-go", "working memory", {str(delay): float(delay) for delay in (500, 1000, 1500, 2000)}
+        "go-no-go", "working memory",
+        {str(delay): float(delay) for delay in (500, 1000, 1500, 2000, 3000, 4000)},
     ),
     "evidence": _delays(
-        "evidence-accumulation", "decision", {str(delay): float(delay) for delay in (500, 750, 1050, 1500)}
+        "evidence-accumulation", "decision",
+        {str(delay): float(delay) for delay in (500, 750, 1050, 1500, 2000, 2500)},
     ),
     "cue-set-go": Ladder(
         "cue-set-go", "timing", "interval",
@@ -164,14 +166,14 @@ def pilot_tasks() -> tt.Study:
 
 
 def demanding(pilot: xr.DataTree) -> dict[str, tuple[str, ...]]:
-    """Rungs of each ladder that BPTT climbs with every pilot seed, a readout alone with none.
+    """Rungs of each ladder that BPTT climbs with half of the pilot seeds or more, a readout alone with none.
 
     BPTT at some step size. The three hardest of them, from hard to easy; a ladder without any is left out.
     """
     outcomes = pilot["outcomes"].to_dataset()
     reached = outcomes["criterion_update"].squeeze("circuit").values >= 0  # (task, rule, option, seed)
     rules, tasks = labels(outcomes["rule"]), labels(outcomes["task"])
-    climbed = reached[:, rules.index(BPTT)].all(-1).any(-1)
+    climbed = (reached[:, rules.index(BPTT)].mean(-1) >= 0.5).any(-1)
     given = reached[:, rules.index(FLOOR)].any((-1, -2))
     found = {}
     for name, ladder in LADDERS.items():

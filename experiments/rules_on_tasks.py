@@ -18,7 +18,7 @@ Protocol:
   constants of its own: μ of ModProp, σ of node perturbation) on seeds of their own. Around its best one each
   arm gets three step sizes half a decade apart, sought anew for every task on two further seeds at half the
   budget.
-- Only rungs that BPTT climbs with every pilot seed and a readout alone with none.
+- Only rungs that BPTT climbs with half of the pilot seeds or more, and a readout alone with none.
 - Primary outcome: the longest memory (delay, or longest interval) learned within the budget; then the score
   on held-out trials at its end, trials and forward passes to the criterion (not reached is censored, not
   missing), and circuits compared at four levels of the loss that the pilot of BPTT fixes.

@@ -66,14 +66,14 @@ def test_arms_cross_feedback_with_transport_and_have_their_controls():
 
 def test_rungs_are_those_that_bptt_climbs_and_a_readout_alone_does_not():
     rules, options = (plan.BPTT, plan.FLOOR), ("a", "b")
-    criterion = np.full((len(RUNGS), 1, 2, 2, 2), -1)
-    for rung, seeds in {"match-1000": (9, 9), "match-2000": (9, 9), "match-3000": (9, -1)}.items():
+    criterion = np.full((len(RUNGS), 1, 2, 2, 3), -1)
+    for rung, seeds in {"match-1000": (9, 9, 9), "match-2000": (9, -1, 9), "match-3000": (9, -1, -1)}.items():
         criterion[RUNGS.index(rung), 0, 0, 1] = seeds
     for rung in ("evidence-500", "evidence-750", "evidence-1050", "evidence-1500"):
         criterion[RUNGS.index(rung), 0, 0, 0] = 9
     criterion[RUNGS.index("evidence-500"), 0, 1, 0, 1] = 3
-    criterion[RUNGS.index("go-no-go-500"), 0, 0] = [[9, -1], [-1, 9]]  # each seed at another step size
-    assert plan.demanding(tree(RUNGS, rules, options, (1, 2), criterion)) == {
+    criterion[RUNGS.index("go-no-go-500"), 0, 0] = [[9, -1, -1], [-1, 9, -1]]  # at other step sizes
+    assert plan.demanding(tree(RUNGS, rules, options, (1, 2, 3), criterion)) == {
         "match": ("2000", "1000"),
         "evidence": ("1500", "1050", "750"),
     }

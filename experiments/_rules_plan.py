@@ -233,7 +233,7 @@ class Chosen:
 
     Attributes:
         rungs: ladder -> its rungs, from hard to easy.
-        grids: arm -> three step sizes around its best one.
+        grids: arm -> five step sizes around its best one.
         mu, sigma: constants of ModProp and of node perturbation.
         cosine: of e-prop with the gradient.
     """
@@ -250,33 +250,38 @@ class Chosen:
 
 
 def best_steps(pilot: xr.DataTree) -> tuple[dict[str, tuple[float, ...]], float, float]:
-    """Grid of every arm, three step sizes half a decade apart around the best of the pilot; and μ and σ.
+    """Grid of every arm, five step sizes half a decade apart, and μ and σ.
 
-    The best has the lowest mean over tasks of the rank of its final loss, diverged seeds last.
+    The best step size of a task has the lowest final loss, that of a diverged seed being infinite; the middle
+    of the grid is the geometric mean over tasks. Of two constants, that with the lower mean logarithm of
+    these losses is taken.
     """
     outcomes = pilot["outcomes"].to_dataset().squeeze("circuit")
     loss = outcomes["final_loss"].where(outcomes["diverged_update"] < 0, np.inf).mean("seed")
-    found: dict[str, tuple[float, float]] = {}
+    middle: dict[str, float] = {}
+    reached: dict[str, float] = {}
     for place, name in enumerate(labels(outcomes["rule"])):
-        one = loss.isel(rule=place).values  # (task, option)
-        score = np.where(np.isnan(one), np.inf, np.log(one)).mean(0)
-        best = int(np.argmin(score))
-        found[name] = STEPS[best], float(score[best])
+        one = loss.isel(rule=place).fillna(np.inf).values  # (task, option)
+        middle[name] = float(np.exp(np.log(np.asarray(STEPS)[one.argmin(1)]).mean()))
+        reached[name] = float(np.log(one.min(1)).mean())
 
     def better(name: str, other: str) -> bool:
-        return found[other][1] < found[name][1]
+        return reached[other] < reached[name]
 
-    mu = 0.5 if better("symmetric-modprop", "symmetric-modprop=0.5") else 0.25
-    sigma = 0.03 if better("node-perturbation", "node-perturbation=0.03") else 0.1
-    steps = {name: size for name, (size, _) in found.items() if "=" not in name}
-    for feedback in ("symmetric", "random"):
-        if mu == 0.5:
-            steps[f"{feedback}-modprop"] = found[f"{feedback}-modprop=0.5"][0]
-    if sigma == 0.03:
-        steps["node-perturbation"] = found["node-perturbation=0.03"][0]
+    steps = {name: size for name, size in middle.items() if "=" not in name}
+    mu, sigma = 0.25, 0.1
+    if better("symmetric-modprop", "symmetric-modprop=0.5"):
+        mu = 0.5
+        for feedback in ("symmetric", "random"):
+            steps[f"{feedback}-modprop"] = middle[f"{feedback}-modprop=0.5"]
+    if better("node-perturbation", "node-perturbation=0.03"):
+        sigma = 0.03
+        steps["node-perturbation"] = middle["node-perturbation=0.03"]
     steps |= {"rotated-bptt": steps[BPTT], FLOOR: steps[BPTT]}
     apart = math.sqrt(10.0)
-    grids = {name: tuple(float(f"{size * apart**k:.3g}") for k in (-1, 0, 1)) for name, size in steps.items()}
+    grids = {
+        name: tuple(float(f"{size * apart**k:.3g}") for k in range(-2, 3)) for name, size in steps.items()
+    }
     return grids, mu, sigma
 
 

@@ -15,9 +15,9 @@ Protocol:
   by parameter at a norm of 1, and the fraction clipped is recorded. The readout learns by the delta rule with
   one step size of its own (0.03) in every arm.
 - Step sizes: pilots try six configurations of every arm (step sizes, or three of them at each of two
-  constants of its own: μ of ModProp, σ of node perturbation) on seeds of their own. Around its best one each
-  arm gets three step sizes half a decade apart, sought anew for every task on two further seeds at half the
-  budget.
+  constants of its own: μ of ModProp, σ of node perturbation) on seeds of their own, on two tasks. Around its
+  best one each arm gets five step sizes half a decade apart, sought anew for every task on two further seeds
+  at half the budget; a choice at an edge is flagged.
 - Only rungs that BPTT climbs with half of the pilot seeds or more, and a readout alone with none.
 - Primary outcome: the longest memory (delay, or longest interval) learned within the budget; then the score
   on held-out trials at its end, trials and forward passes to the criterion (not reached is censored, not

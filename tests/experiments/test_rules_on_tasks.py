@@ -110,13 +110,14 @@ def test_step_sizes_are_sought_around_the_best_of_the_pilot():
     loss[:, :, rules.index("symmetric-modprop=0.5"), 1] = 0.2
     loss[:, :, rules.index("random-modprop=0.5"), 5] = 0.2
     diverged = np.full(loss.shape, -1)
-    diverged[0, :, rules.index("random-none"), 2, 1] = 40
+    diverged[0, :, rules.index("random-none"), 3, 1] = 40
     made = tree(["a", "b"], rules, options, plan.PILOT_SEEDS, diverged=diverged, final_loss=loss)
     grids, mu, sigma = plan.best_steps(made)
     assert (mu, sigma) == (0.5, 0.1)
-    np.testing.assert_allclose(grids[plan.BPTT], [0.00316, 0.01, 0.0316])
-    np.testing.assert_allclose(grids["random-none"], [9.49e-5, 3e-4, 9.49e-4])
-    np.testing.assert_allclose(grids["symmetric-modprop"], [3.16e-4, 1e-3, 3.16e-3])
+    np.testing.assert_allclose(grids[plan.BPTT], [1e-3, 3.16e-3, 1e-2, 3.16e-2, 0.1])
+    np.testing.assert_allclose(grids["random-none"][2], np.sqrt(3e-4 * 3e-3), rtol=5e-3)
+    np.testing.assert_allclose(grids["symmetric-modprop"][2], 1e-3)
+    np.testing.assert_allclose(grids["random-modprop"][2], 0.1)
     assert grids["rotated-bptt"] == grids[plan.FLOOR] == grids[plan.BPTT]
     assert set(grids) == set(plan.arms())
 

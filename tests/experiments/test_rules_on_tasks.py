@@ -181,3 +181,18 @@ def test_rungs_ask_for_more_and_more_memory(ladder):
     assert list(one.reach) == list(one.rungs)
     assert sorted(one.reach.values()) == list(one.reach.values())
     assert len({one.task(rung) for rung in one.rungs}) == len(one.rungs)
+
+
+def test_the_record_of_the_pilots_settles_what_follows():
+    pilot = tt.results.files.load(script.PILOT)
+    assert validate(pilot) == []
+    found = script.choose(pilot)
+    assert set(found.grids) == set(plan.arms())
+    assert all(len(grid) == 5 for grid in found.grids.values())
+    assert {plan.LADDERS[name].kind for name in found.rungs} == {"working memory", "decision", "timing"}
+    assert 0 < found.cosine < 1
+    levels = plan.loss_levels(written.part_of(pilot, "tasks"))
+    for name, rungs in found.rungs.items():
+        assert all(len(levels[plan.label(name, rung)]) == plan.NUM_LEVELS for rung in rungs)
+    declared = {name for name, _ in plan.pilot_tasks().tasks}
+    assert declared == set(labels(pilot["tasks/outcomes/task"]))

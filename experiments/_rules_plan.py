@@ -185,15 +185,15 @@ def demanding(pilot: xr.DataTree) -> dict[str, tuple[str, ...]]:
 
 
 def loss_levels(pilot: xr.DataTree) -> dict[str, tuple[float, ...]]:
-    """Losses, evenly apart on a logarithmic axis, on the way of BPTT at its best step size, task by task.
+    """Losses, evenly apart on a logarithmic axis, that BPTT passes through on its way, task by task.
 
-    From nine tenths of the loss a readout alone ends with down to twice the least loss of BPTT.
+    From nine tenths of the loss a readout alone ends with down to twice the loss of the best seed of BPTT.
     """
     curves = pilot["curves"].to_dataset()["loss"].squeeze("circuit")
     rules, found = labels(curves["rule"]), {}
     for place, name in enumerate(labels(curves["task"])):
         one = curves.isel(task=place)
-        last = one.isel(rule=rules.index(BPTT), update=slice(-5, None)).mean(("seed", "update"))
+        last = one.isel(rule=rules.index(BPTT), update=slice(-5, None)).mean("update")
         floor = one.isel(rule=rules.index(FLOOR), option=0, update=slice(-5, None)).mean()
         high, low = 0.9 * float(floor), 2.0 * float(last.min())
         if low < high:

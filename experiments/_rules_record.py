@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 import xarray as xr
-from _rules_plan import BPTT, LADDERS, NAME, PILOT_KEPT, PILOT_STEPS, Chosen, arms, label, loss_levels
+from _rules_plan import BPTT, LADDERS, NAME, PILOT_KEPT, PILOT_STEPS, Chosen, arms, label
 
 import throughtime as tt
 from throughtime import config
@@ -156,6 +155,5 @@ def pilot(tasks: xr.DataTree, steps: xr.DataTree, cosine: xr.Dataset) -> xr.Data
     """The record of the pilots."""
     tree = joined({"tasks": tasks, "steps": steps}, "Pilots of the study of rules on tasks")
     tree["alignment"] = xr.DataTree(cosine)
-    tree.attrs["loss_levels"] = json.dumps(loss_levels(tasks), sort_keys=True)
     tree.attrs["name"] = f"{NAME}-pilot"
     return tree

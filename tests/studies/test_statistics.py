@@ -91,7 +91,9 @@ def test_the_band_of_the_median_by_hand(group):
     for time in np.unique(when[~lost]):
         at_risk, events = (when >= time).sum(), ((when == time) & ~lost).sum()
         share *= 1 - events / at_risk
-        if share == 0:
+        if share == 0:  # the largest of six is the exact bound of their median, binomial(6, 1/2)
+            if np.isinf(ends[1]) and not lost.any() and 2 * 0.5 ** len(when) <= 0.05:
+                ends[1] = time
             break
         total += events / (at_risk * (at_risk - events))
         spread = 1.959964 * np.sqrt(total) / abs(np.log(share))
@@ -115,6 +117,20 @@ def test_a_budget_that_ended_early_says_nothing_of_later():
     when = np.array([2.0, 3.0, 3.0, 8.0, 9.0])
     assert survival.median(when, censored).value == 8.0
     assert survival.median(np.where(censored, np.inf, when), censored).value == 9.0, "had they diverged"
+
+
+@pytest.mark.parametrize(("number", "upper"), [(5, np.inf), (6, 4.0)])
+def test_when_all_seeds_reach_it_at_once_the_interval_holds_that_time(number, upper):
+    # All seeds lie on one side of the median with probability 2/2⁵ > 0.05 of five, and 2/2⁶ < 0.05 of six.
+    assert survival.median(np.full(number, 4.0), np.zeros(number, bool)) == (4.0, 4.0, upper)
+
+
+def test_an_interval_never_leaves_out_its_median():
+    rng = np.random.default_rng(0)
+    for _ in range(200):
+        found = rng.integers(1, 5, rng.integers(1, 9)).astype(float)
+        median, lower, upper = survival.median(found, rng.random(found.size) < 0.3)
+        assert lower <= median <= upper
 
 
 def test_medians_of_no_seeds_and_of_seeds_that_never_reached():

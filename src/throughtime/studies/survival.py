@@ -54,6 +54,8 @@ def median(found: np.ndarray, censored: np.ndarray, confidence: float = 0.95) ->
     has not reached it by t is ``S(t) = Π_{t_i ≤ t} (1 − d_i/n_i)`` (Kaplan and Meier 1958, JASA); the median
     is the first t with S(t) ≤ 1/2. The interval is where bands of S, symmetric in log(−log S), pass through
     1/2 (Brookmeyer and Crowley 1982, Biometrics); with few seeds it is wide, and often open to the right.
+    Where all have reached it, S = 0 has no such band: it begins at 0, and ends, if no seed was censored, at
+    the exact binomial bound ``1 − (α/2)^{1/n}`` of n seeds.
 
     Args:
         found, censored: (seed,) as :func:`times` gives them.
@@ -64,6 +66,8 @@ def median(found: np.ndarray, censored: np.ndarray, confidence: float = 0.95) ->
         6.0
         >>> median(np.array([2.0, 9.0, 9.0]), np.array([False, True, True])).value
         inf
+        >>> median(np.full(6, 4.0), np.zeros(6, bool))
+        Median(value=4.0, lower=4.0, upper=4.0)
     """
     from scipy.stats import CensoredData, ecdf
 
@@ -75,7 +79,11 @@ def median(found: np.ndarray, censored: np.ndarray, confidence: float = 0.95) ->
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # bands are undefined where all or none have reached it
         band = share.confidence_interval(confidence, method="log-log")
-    low, high = band.low.probabilities, band.high.probabilities
+    low, high = band.low.probabilities.copy(), band.high.probabilities.copy()
+    none_left = share.probabilities == 0
+    low[none_left] = 0.0
+    if not censored.any():
+        high[none_left] = 1.0 - (0.5 * (1.0 - confidence)) ** (1.0 / found.size)
     return Median(*(_passes(share.quantiles, one) for one in (share.probabilities, low, high)))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib
+import os
 from pathlib import Path
 
 import jax
@@ -45,6 +46,9 @@ def fake_memory(declared):
 def finished(tmp_path_factory):
     """A tiny study that was never stopped, and the file of its record."""
     folder = tmp_path_factory.mktemp("cells")
+    if os.environ.get("PYTEST_XDIST_WORKER"):  # its tests may be split among workers, which then share cells
+        folder = tmp_path_factory.getbasetemp().parent / "gradient-anatomy"
+        folder.mkdir(exist_ok=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(record.MEASURES, "memory", fake_memory)
         done = study.Study(TINY, folder)

@@ -54,6 +54,7 @@ from _rules_plan import (
     NAME,
     Chosen,
     best_steps,
+    circuit,
     demanding,
     parts,
     pilot_steps,
@@ -92,8 +93,6 @@ def run_pilots(run: Runner, place: Path) -> xr.DataTree | None:
 
 def quick_study() -> tt.Study:
     """A few updates of three arms on one small task: that everything runs, and nothing about learning."""
-    from _rules_plan import circuit
-
     small = dataclasses.replace(circuit(), num_units=16)
     return tt.Study(
         NAME,
@@ -185,17 +184,13 @@ def main(
     chosen = choose(files.load(PILOT))
     studies = {name: make for name, make in parts(chosen, seeds).items() if name in wanted}
     complete = [run(make()).complete for make in studies.values()]
-    trees, missing = {}, []
-    for name, make in parts(chosen, seeds).items():
-        folder = out / f"{NAME}-{name}"
-        if (folder / "study.json").exists():
-            trees[name] = tt.studies.combine(folder)
-        else:
-            missing.append(name)
-        del make
-    record = write(trees, chosen, tuple(missing), RECORD)
-    report(record)
-    print(f"record: {RECORD}")
+    folders = {name: out / f"{NAME}-{name}" for name in ORDER if name != "pilot"}
+    begun = [name for name, folder in folders.items() if (folder / "study.json").exists()]
+    missing = [name for name in folders if name not in begun]
+    if begun:
+        trees = {name: tt.studies.combine(folders[name]) for name in begun}
+        report(write(trees, chosen, tuple(missing), RECORD))
+        print(f"record: {RECORD}")
     for name in missing:
         print(f"not run: {name}")
     return 0 if all(complete) and not missing else 1

@@ -196,3 +196,11 @@ def test_the_record_of_the_pilots_settles_what_follows():
         assert all(len(levels[plan.label(name, rung)]) == plan.NUM_LEVELS for rung in rungs)
     declared = {name for name, _ in plan.pilot_tasks().tasks}
     assert declared == set(labels(pilot["tasks/outcomes/task"]))
+
+
+def test_pilots_alone_write_no_record_of_parts(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(script, "run_pilots", lambda run, place: True)
+    monkeypatch.setattr(script, "RECORD", tmp_path / "record.nc")
+    assert script.main(part=("pilot",), out=tmp_path) == 1
+    assert list(tmp_path.iterdir()) == []
+    assert "not run: hard" in capsys.readouterr().out

@@ -14,12 +14,28 @@ from _rules_plan import BPTT, LADDERS, NAME, PILOT_KEPT, PILOT_STEPS, Chosen, ar
 import throughtime as tt
 from throughtime import config
 from throughtime.analysis.arrays.accuracy import wilson_interval
+from throughtime.analysis.arrays.paired_statistics import paired_statistics
 from throughtime.results import labels
 from throughtime.results.flags import flag_attributes
 from throughtime.results.provenance import library_attributes
 
 LEFT_OUT = ("runs",)
 """Attributes of a part that tell where files of runs lie; the record stands without them."""
+
+
+SINGULAR = ("mode", "component")
+"""Dimensions of measures that no figure and no claim needs; they are nine tenths of a part."""
+
+
+def slim(tree: xr.DataTree) -> xr.DataTree:
+    """A part without the spectra of its measures, the largest eigenvalue of the Hessian apart."""
+    groups = {}
+    for path, node in tree.subtree_with_keys:
+        data = node.to_dataset(inherit=False)
+        if path.startswith("measures/") and not path.endswith("/sharpness"):
+            data = data.drop_dims(SINGULAR, errors="ignore")
+        groups["/" if path == "." else f"/{path}"] = data
+    return xr.DataTree.from_dict(groups)
 
 
 def joined(parts: Mapping[str, xr.DataTree], title: str, **more: Any) -> xr.DataTree:
@@ -147,6 +163,75 @@ def longest(parts: Mapping[str, xr.DataTree], chosen: Chosen) -> xr.Dataset:
             "rule": ("rule", range(len(rules)), words | {"long_name": "rule"} | flag_attributes(rules)),
             "condition": ("condition", list(levels), words | {"long_name": "rung, from the hardest"}),
             "seed": ("seed", seeds, words | {"long_name": "seed"}),
+        },
+    )  # fmt: skip
+
+
+def across_tasks(found: xr.Dataset) -> xr.Dataset:
+    """Arms, and groups of arms, beside each other with tasks as replicates.
+
+    The value of an arm on a task is the mean over seeds of the longest memory, as a fraction of the hardest
+    rung; a task on which an arm was not run with every rung is left out for all.
+
+    - ``exact−none``: the one comparison that was planned, transport of credit by the exact recursion against
+      none, the mean of both feedbacks. It has a p value: sign flips of whole tasks.
+    - ``symmetric−random``: feedback, the mean of all transports; and every arm against BPTT. These have
+      effects and intervals; a p value after Holm's correction is out of reach with so few tasks.
+
+    Args:
+        found: of :func:`longest`.
+
+    Returns:
+        Dataset: ``mean_difference`` (pair), its bounds (bootstrap over tasks), ``p``, ``num_tasks``;
+        ``value`` (task, rule).
+    """
+    rules = labels(found["rule"])
+    value = (found["longest"].mean("seed", skipna=False) / found["reach"].max("condition")).transpose(
+        "task", "rule"
+    )
+    whole = value.notnull().all("rule").values
+    numbers = value.values[whole]
+
+    def mean(feedbacks: tuple[str, ...], transports: tuple[str, ...]) -> np.ndarray:
+        picked = [rules.index(f"{one}-{other}") for one in feedbacks for other in transports]
+        return np.asarray(numbers[:, picked].mean(1))
+
+    both, every = ("symmetric", "random"), ("exact", "none", "hop", "modprop", "random")
+    pairs = {
+        "exact−none": (mean(both, ("exact",)), mean(both, ("none",))),
+        "symmetric−random": (mean(("symmetric",), every), mean(("random",), every)),
+    }
+    for rule in rules:
+        if rule != BPTT:
+            pairs[f"{rule}−{BPTT}"] = (numbers[:, rules.index(rule)], numbers[:, rules.index(BPTT)])
+    rows = np.full((len(pairs), 4), np.nan)
+    for row, (first, second) in enumerate(pairs.values()):
+        rows[row, 0] = (first - second).mean() if len(first) else np.nan
+        if len(first) > 2 and np.any(first != second):
+            tested = paired_statistics(first, second, family_size=1 if row == 0 else len(pairs))
+            rows[row, 1:3], rows[row, 3] = tested.interval, tested.p
+    words = {"units": "1"}
+    names = ("mean_difference", "mean_difference_lower", "mean_difference_upper", "p")
+    told = ("difference", "lower bound, 95 %", "upper bound, 95 %", "p of sign flips over tasks")
+    return xr.Dataset(
+        {
+            **{
+                name: ("pair", rows[:, column], words | {"long_name": told[column]})
+                for column, name in enumerate(names)
+            },
+            "value": (
+                ("task", "rule"), value.values,
+                words | {"long_name": "longest memory, fraction of the hardest rung, mean over seeds"},
+            ),
+            "num_tasks": ((), int(whole.sum()), words | {"long_name": "tasks with every rung"}),
+        },
+        {
+            "pair": (
+                "pair", range(len(pairs)),
+                words | {"long_name": "first − second"} | flag_attributes(list(pairs)),
+            ),
+            "task": found["task"],
+            "rule": found["rule"],
         },
     )  # fmt: skip
 

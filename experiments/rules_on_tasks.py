@@ -48,6 +48,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from _rules_measure import aligned, along_tasks, matched
 from _rules_plan import (
     FLOOR,
     LADDERS,
@@ -56,20 +57,24 @@ from _rules_plan import (
     best_steps,
     circuit,
     demanding,
+    loss_levels,
     parts,
     pilot_steps,
     pilot_tasks,
     training,
 )
-from _rules_record import alignment_of_eprop, joined, longest, part_of, pilot
+from _rules_record import across_tasks, alignment_of_eprop, joined, longest, part_of, pilot, slim
+from _rules_variance import components, every_seed
 
 import throughtime as tt
+from throughtime import runtime
 from throughtime.results import files, labels
 
 ROOT = Path(__file__).resolve().parent.parent
 PILOT, RECORD = ROOT / "evidence" / "rules_pilot.nc", ROOT / "evidence" / f"{NAME}.nc"
 QUICK_ARMS = ("symmetric-exact", "random-none", FLOOR)
 ORDER = ("pilot", "hard", "middle", "easy", "initialisation", "readout", "optimizer", "batch")
+RUNGS = ("hard", "middle", "easy")
 Runner = Callable[[tt.Study], Any]
 
 
@@ -112,20 +117,46 @@ def choose_quick() -> Chosen:
     return Chosen({"match": ("1000",)}, {}, mu=0.25, sigma=0.1, cosine=0.3)
 
 
+def taken_apart(
+    folders: dict[str, Path], trees: dict[str, xr.DataTree], place: Path, workers: int | None
+) -> dict[str, xr.Dataset]:
+    """What is measured on the kept circuits of the parts that are complete."""
+    processes = workers or runtime.available_cores()
+    done = [name for name, tree in trees.items() if not json.loads(tree.attrs["not_run"])]
+    levels = loss_levels(part_of(files.load(PILOT), "tasks"))
+    ladders = [folders[name] for name in RUNGS if name in done]
+    found = {}
+    if ladders:
+        found["alignment"] = along_tasks([aligned(one, place, processes) for one in ladders])
+        found["matched"] = along_tasks([matched(one, place, levels, processes) for one in ladders])
+    if "initialisation" in done:
+        name = "initialisation"
+        found["components"] = components(trees[name], every_seed(folders[name]))
+    return found
+
+
 def write(
-    trees: dict[str, xr.DataTree], chosen: Chosen, missing: tuple[str, ...], place: Path
+    trees: dict[str, xr.DataTree],
+    chosen: Chosen,
+    missing: tuple[str, ...],
+    place: Path,
+    measured: dict[str, xr.Dataset] | None = None,
 ) -> xr.DataTree:
     """The record of the parts that were run, complete or not."""
     record = joined(
-        trees,
+        {name: slim(tree) for name, tree in trees.items()},
         "Plausible rules on tasks of systems neuroscience",
         name=NAME,
         chosen=json.dumps(dataclasses.asdict(chosen), sort_keys=True),
         not_run="; ".join(missing),
     )
-    ladders = {name: tree for name, tree in trees.items() if name in ("hard", "middle", "easy", "quick")}
+    ladders = {name: tree for name, tree in trees.items() if name in (*RUNGS, "quick")}
+    groups = dict(measured or {})
     if ladders:
-        record["longest"] = xr.DataTree(longest(ladders, chosen))
+        groups["longest"] = longest(ladders, chosen)
+        groups["across_tasks"] = across_tasks(groups["longest"])
+    for path, data in groups.items():
+        record[path] = xr.DataTree(data)
     tt.results.save(record, place, overwrite=True)
     return record
 
@@ -189,7 +220,8 @@ def main(
     missing = [name for name in folders if name not in begun]
     if begun:
         trees = {name: tt.studies.combine(folders[name]) for name in begun}
-        report(write(trees, chosen, tuple(missing), RECORD))
+        measured = taken_apart(folders, trees, out / f"{NAME}-measured", settings.get("workers"))
+        report(write(trees, chosen, tuple(missing), RECORD, measured))
         print(f"record: {RECORD}")
     for name in missing:
         print(f"not run: {name}")

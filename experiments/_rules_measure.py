@@ -51,28 +51,32 @@ GRADIENTS = {
 }
 
 
-def runs_of(folder: Path) -> dict[tuple[str, str], Path]:
-    """(task, rule) -> file of the merged run, of a part with one circuit and one option."""
-    made = json.loads(tt.studies.combine(folder).attrs["runs"])
+def runs_of(tree: xr.DataTree, folders: Sequence[Path]) -> dict[tuple[str, str], Path]:
+    """(task, rule) -> file of the merged run that a part has for them, with one circuit and one option.
+
+    Args:
+        folders: of the part and of its step sizes beyond an edge.
+    """
     found = {}
-    for one in made:
-        (path,) = (folder / "runs").glob(f"*-{one['run_id']}.nc")
+    for one in json.loads(str(tree.attrs["runs"])):
+        (path,) = [path for folder in folders for path in (folder / "runs").glob(f"*-{one['run_id']}.nc")]
         found[one["task"], one["rule"]] = path
     return found
 
 
-def aligned(folder: Path, place: Path, workers: int = 1) -> xr.Dataset:
+def aligned(every: Mapping[tuple[str, str], Path], place: Path, workers: int = 1) -> xr.Dataset:
     """Gradients of every rule beside the exact ones, at weights on its own way.
 
     Args:
-        folder: of a part. place: where cells are kept.
+        every: (task, rule) -> file of its run.
+        place: where cells are kept.
         workers: processes; with 0 there is only what was measured before.
 
     Returns:
         Dataset (task, rule, seed, checkpoint): :data:`GRADIENTS`, of the recurrent weights; NaN where a
         circuit diverged or the rule does not train them.
     """
-    paths = {one: path for one, path in runs_of(folder).items() if one[1] != FLOOR}
+    paths = {one: path for one, path in every.items() if one[1] != FLOOR}
     tasks, rules = (list(dict.fromkeys(one[axis] for one in paths)) for axis in (0, 1))
     _each(
         _aligned_task,
@@ -171,7 +175,12 @@ MATCHED = {
 }  # fmt: skip
 
 
-def matched(folder: Path, place: Path, levels: Mapping[str, Sequence[float]], workers: int = 1) -> xr.Dataset:
+def matched(
+    every: Mapping[tuple[str, str], Path],
+    place: Path,
+    levels: Mapping[str, Sequence[float]],
+    workers: int = 1,
+) -> xr.Dataset:
     """Circuits of every rule at equal loss: at the first kept checkpoint from which on a level holds.
 
     A level holds at an update if the median of five records of the loss around it is not above; it holds from
@@ -184,7 +193,7 @@ def matched(folder: Path, place: Path, levels: Mapping[str, Sequence[float]], wo
     Returns:
         Dataset (task, rule, seed, condition); conditions are levels: :data:`MATCHED`.
     """
-    paths = {one: path for one, path in runs_of(folder).items() if one[0] in levels}
+    paths = {one: path for one, path in every.items() if one[0] in levels}
     tasks, rules = (list(dict.fromkeys(one[axis] for one in paths)) for axis in (0, 1))
     given = [
         (

@@ -291,7 +291,19 @@ MEASURES: dict[str, Mapping[str, Any]] = {
 }  # fmt: skip
 
 
-def _part(name: str, chosen: Chosen, tasks: Mapping[str, Any], num_seeds: int, **changed: Any) -> tt.Study:
+def part(
+    name: str,
+    chosen: Chosen,
+    tasks: Mapping[str, Any],
+    num_seeds: int,
+    grids: Mapping[str, tuple[float, ...]] | None = None,
+    **changed: Any,
+) -> tt.Study:
+    """A part with these tasks: the study's settings, but for what is changed.
+
+    Args:
+        grids: arm -> step sizes; those that the pilots chose by default.
+    """
     settings: dict[str, Any] = {
         "circuits": {"base": circuit()},
         "rules": chosen.arms(),
@@ -299,16 +311,24 @@ def _part(name: str, chosen: Chosen, tasks: Mapping[str, Any], num_seeds: int, *
         "measures": MEASURES,
         **changed,
     }
-    grids = {arm: chosen.grids[arm] for arm in settings["rules"]}
+    given = chosen.grids if grids is None else grids
+    tried = {arm: given[arm] for arm in settings["rules"]}
     return tt.Study(
         f"{NAME}-{name}",
         tasks=tasks,
         seeds=num_seeds,
         seeds_per_cell=2,
-        tuning=tt.studies.Tuning(grid=grids, seeds=TUNING_SEEDS, num_updates=NUM_UPDATES // 2),
+        tuning=tt.studies.Tuning(grid=tried, seeds=TUNING_SEEDS, num_updates=NUM_UPDATES // 2),
         test_trials=64,
         **settings,
     )
+
+
+def tasks_of(chosen: Chosen) -> dict[str, Any]:
+    """Tasks of all rungs, by label."""
+    return {
+        label(name, rung): LADDERS[name].task(rung) for name, rungs in chosen.rungs.items() for rung in rungs
+    }
 
 
 def _rung(chosen: Chosen, place: int) -> dict[str, Any]:
@@ -347,12 +367,12 @@ def parts(chosen: Chosen, num_seeds: int = 10) -> dict[str, Callable[[], tt.Stud
     single = {"batch-1": {"batch_size": 1}, "batch-64": {"batch_size": 64}}
 
     def few(name: str, **changed: Any) -> tt.Study:
-        return _part(name, chosen, _two(chosen), num_seeds, **({"rules": _few(chosen)} | changed))
+        return part(name, chosen, _two(chosen), num_seeds, **({"rules": _few(chosen)} | changed))
 
     return {
-        "hard": lambda: _part("hard", chosen, _rung(chosen, 0), num_seeds),
-        "middle": lambda: _part("middle", chosen, _rung(chosen, 1), num_seeds),
-        "easy": lambda: _part("easy", chosen, _rung(chosen, 2), num_seeds),
+        "hard": lambda: part("hard", chosen, _rung(chosen, 0), num_seeds),
+        "middle": lambda: part("middle", chosen, _rung(chosen, 1), num_seeds),
+        "easy": lambda: part("easy", chosen, _rung(chosen, 2), num_seeds),
         "initialisation": lambda: few("initialisation", circuits=circuits),
         "readout": lambda: few("readout", options=controls),
         "optimizer": lambda: few("optimizer", options=adam),

@@ -17,7 +17,7 @@ Protocol:
 - Step sizes: pilots try six configurations of every arm (step sizes, or three of them at each of two
   constants of its own: μ of ModProp, σ of node perturbation) on seeds of their own, on two tasks. Around its
   best one each arm gets five step sizes half a decade apart, sought anew for every task on two further seeds
-  at half the budget; a choice at an edge is flagged.
+  at half the budget; where the best is at an edge, three more are tried beyond it.
 - Only rungs that BPTT climbs with half of the pilot seeds or more, and a readout alone with none.
 - Primary outcome: the longest memory (delay, or longest interval) learned within the budget; then the score
   on held-out trials at its end, trials and forward passes to the criterion (not reached is censored, not
@@ -26,7 +26,8 @@ Protocol:
 
 Parts, in the order in which they answer most: ``hard``, ``middle`` and ``easy`` rungs; then, with five of the
 arms on two tasks, ``initialisation`` (gain 0.8, 1.2, 1.5 × τ 50, 100, 200 ms), ``readout`` (frozen, ten times
-slower), ``optimizer`` (Adam) and ``batch`` (1, 64).
+slower), ``optimizer`` (Adam), ``batch`` (1, 64) and ``further`` (step sizes beyond the edges of the ladders'
+grids; see ``_rules_further.py``).
 
 Each part is a study with a folder of its own: it can be stopped at any moment and goes on where it was, on
 this machine or on a cluster. Records say which parts, and which of their runs, are not there.
@@ -48,7 +49,8 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from _rules_measure import aligned, along_tasks, matched
+from _rules_further import SIDES, beyond, settled
+from _rules_measure import aligned, along_tasks, matched, runs_of
 from _rules_plan import (
     FLOOR,
     LADDERS,
@@ -72,9 +74,12 @@ from throughtime.results import files, labels
 
 ROOT = Path(__file__).resolve().parent.parent
 PILOT, RECORD = ROOT / "evidence" / "rules_pilot.nc", ROOT / "evidence" / f"{NAME}.nc"
-QUICK_ARMS = ("symmetric-exact", "random-none", FLOOR)
-ORDER = ("pilot", "hard", "middle", "easy", "initialisation", "readout", "optimizer", "batch")
 RUNGS = ("hard", "middle", "easy")
+TAKEN_APART = RUNGS[:2]
+"""Rungs whose kept circuits are measured; on the easiest ones there is the least to tell."""
+QUICK_ARMS = ("symmetric-exact", "random-none", FLOOR)
+FURTHER = "further"
+ORDER = ("pilot", *RUNGS, "initialisation", "readout", "optimizer", "batch", FURTHER)
 Runner = Callable[[tt.Study], Any]
 
 
@@ -117,20 +122,44 @@ def choose_quick() -> Chosen:
     return Chosen({"match": ("1000",)}, {}, mu=0.25, sigma=0.1, cosine=0.3)
 
 
+def sides() -> list[str]:
+    """Names of the studies of step sizes beyond an edge."""
+    return [f"{name}-{word}" for name in RUNGS for word in SIDES]
+
+
+def whole(tree: xr.DataTree) -> bool:
+    """Whether nothing is left to run."""
+    return not json.loads(str(tree.attrs["not_run"]))
+
+
+def with_further(trees: dict[str, xr.DataTree]) -> dict[str, xr.DataTree]:
+    """Parts, those of ladders with the step sizes beyond their grids."""
+    found = dict(trees)
+    for name in RUNGS:
+        further = {word: trees[word] for word in sides() if word in trees and word.startswith(f"{name}-")}
+        if name in trees and further:
+            found[name] = settled(trees[name], further)
+    return found
+
+
 def taken_apart(
     folders: dict[str, Path], trees: dict[str, xr.DataTree], place: Path, workers: int | None
 ) -> dict[str, xr.Dataset]:
     """What is measured on the kept circuits of the parts that are complete."""
     processes = workers or runtime.available_cores()
-    done = [name for name, tree in trees.items() if not json.loads(tree.attrs["not_run"])]
     levels = loss_levels(part_of(files.load(PILOT), "tasks"))
-    ladders = [folders[name] for name in RUNGS if name in done]
+    chosen_trees = with_further(trees)
     found = {}
-    if ladders:
-        found["alignment"] = along_tasks([aligned(one, place, processes) for one in ladders])
-        found["matched"] = along_tasks([matched(one, place, levels, processes) for one in ladders])
-    if "initialisation" in done:
-        name = "initialisation"
+    paths = [
+        runs_of(chosen_trees[name], [folder for word, folder in folders.items() if word.startswith(name)])
+        for name in TAKEN_APART
+        if name in trees and whole(trees[name])
+    ]
+    if paths:
+        found["alignment"] = along_tasks([aligned(one, place, processes) for one in paths])
+        found["matched"] = along_tasks([matched(one, place, levels, processes) for one in paths])
+    name = "initialisation"
+    if name in trees and whole(trees[name]):
         found["components"] = components(trees[name], every_seed(folders[name]))
     return found
 
@@ -143,8 +172,9 @@ def write(
     measured: dict[str, xr.Dataset] | None = None,
 ) -> xr.DataTree:
     """The record of the parts that were run, complete or not."""
+    trees = {name: slim(tree) for name, tree in with_further(trees).items()}
     record = joined(
-        {name: slim(tree) for name, tree in trees.items()},
+        trees,
         "Plausible rules on tasks of systems neuroscience",
         name=NAME,
         chosen=json.dumps(dataclasses.asdict(chosen), sort_keys=True),
@@ -215,12 +245,18 @@ def main(
     chosen = choose(files.load(PILOT))
     studies = {name: make for name, make in parts(chosen, seeds).items() if name in wanted}
     complete = [run(make()).complete for make in studies.values()]
-    folders = {name: out / f"{NAME}-{name}" for name in ORDER if name != "pilot"}
-    begun = [name for name, folder in folders.items() if (folder / "study.json").exists()]
-    missing = [name for name in folders if name not in begun]
+    folders = {name: out / f"{NAME}-{name}" for name in (*parts(chosen), *sides())}
+    begun = {name: folder for name, folder in folders.items() if (folder / "study.json").exists()}
+    if FURTHER in wanted:
+        for name in RUNGS:
+            if name in begun and whole(tree := tt.studies.combine(begun[name])):
+                for word, study in beyond(name, chosen, tree, seeds).items():
+                    complete.append(run(study).complete)
+                    begun[word] = folders[word]
+    missing = [name for name in parts(chosen) if name not in begun]
     if begun:
-        trees = {name: tt.studies.combine(folders[name]) for name in begun}
-        measured = taken_apart(folders, trees, out / f"{NAME}-measured", settings.get("workers"))
+        trees = {name: tt.studies.combine(folder) for name, folder in begun.items()}
+        measured = taken_apart(begun, trees, out / f"{NAME}-measured", settings.get("workers"))
         report(write(trees, chosen, tuple(missing), RECORD, measured))
         print(f"record: {RECORD}")
     for name in missing:

@@ -124,7 +124,7 @@ def test_step_sizes_are_sought_around_the_best_of_the_pilot():
 
 def test_parts_seek_a_step_for_each_arm_on_seeds_of_their_own():
     made = plan.parts(chosen(match=("1000",)), num_seeds=4)
-    assert list(made) == list(script.ORDER[1:])
+    assert ["pilot", *made, script.FURTHER] == list(script.ORDER)
     study = made["hard"]()
     assert [name for name, _ in study.tasks] == ["match-1000"]
     assert dict(study.rules) == plan.arms()

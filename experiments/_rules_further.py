@@ -15,6 +15,7 @@ from collections.abc import Mapping
 import numpy as np
 import xarray as xr
 from _rules_plan import FLOOR, Chosen, part, tasks_of
+from _rules_record import add_absent
 
 import throughtime as tt
 from throughtime.results import labels
@@ -130,6 +131,8 @@ def _replace(
                 variable.values[to] = other[name].transpose(*variable.dims).values[at]
             else:
                 variable.values[to] = np.nan if variable.dtype.kind == "f" else -1
+        if name in data.data_vars:
+            add_absent(data[name])
 
 
 def _forget(distances: xr.Dataset, side_of: np.ndarray, rules: list[str]) -> None:

@@ -18,6 +18,7 @@ from throughtime.analysis.arrays.paired_statistics import paired_statistics
 from throughtime.results import labels
 from throughtime.results.flags import flag_attributes
 from throughtime.results.provenance import library_attributes
+from throughtime.studies.record import NOT_RUN
 
 LEFT_OUT = ("runs",)
 """Attributes of a part that tell where files of runs lie; the record stands without them."""
@@ -38,15 +39,49 @@ def slim(tree: xr.DataTree) -> xr.DataTree:
     return xr.DataTree.from_dict(groups)
 
 
+def add_absent(variable: xr.DataArray) -> None:
+    """Name the code −1 of a flag variable, where it holds it and has no name for it."""
+    codes = np.atleast_1d(variable.attrs.get("flag_values", [])).tolist()
+    if codes and -1 not in codes and (variable.values == -1).any():
+        variable.attrs["flag_values"] = [-1, *codes]
+        variable.attrs["flag_meanings"] = f"absent {variable.attrs['flag_meanings']}"
+
+
+def padded(data: xr.Dataset, seeds: Any) -> xr.Dataset:
+    """A dataset over these seeds, those that it lacks not run: all of a results file has the same seeds."""
+    if "seed" not in data.dims or np.array_equal(data["seed"], seeds):
+        return data
+    fill = {
+        name: np.nan
+        if data[name].dtype.kind == "f"
+        else NOT_RUN
+        if "not_run" in data[name].attrs.get("flag_meanings", "")
+        else -1
+        for name in data.data_vars
+        if "seed" in data[name].dims
+    }
+    bare = {name: data[name].dtype for name in data.data_vars}
+    found = data.reindex(seed=np.asarray(seeds), fill_value=fill)
+    for name, dtype in bare.items():
+        found[name] = found[name].astype(dtype)
+        add_absent(found[name])
+    found["seed"].attrs = dict(data["seed"].attrs)
+    return found
+
+
 def joined(parts: Mapping[str, xr.DataTree], title: str, **more: Any) -> xr.DataTree:
-    """Records of studies as one: the groups of each below its name, its root attributes with them."""
+    """Records of studies as one: the groups of each below its name, its root attributes with them.
+
+    Parts with fewer seeds than the first are padded with seeds that were not run.
+    """
+    seeds = next(iter(parts.values()))["outcomes/seed"].values
     groups: dict[str, xr.Dataset] = {}
     for name, tree in parts.items():
         told = {key: value for key, value in tree.attrs.items() if key not in LEFT_OUT}
         groups[f"/{name}"] = xr.Dataset(attrs=told)
         for path, node in tree.subtree_with_keys:
             if path != ".":
-                groups[f"/{name}/{path}"] = node.to_dataset(inherit=False)
+                groups[f"/{name}/{path}"] = padded(node.to_dataset(inherit=False), seeds)
     digest = config.sha256({name: tree.attrs["config_sha256"] for name, tree in parts.items()})
     attrs = {**library_attributes("study"), "title": title, "config_sha256": digest, "run_id": digest[:16]}
     return xr.DataTree.from_dict({"/": xr.Dataset(attrs=attrs | more), **groups})

@@ -65,7 +65,7 @@ from _rules_plan import (
     pilot_tasks,
     training,
 )
-from _rules_record import across_tasks, alignment_of_eprop, joined, longest, part_of, pilot, slim
+from _rules_record import across_tasks, alignment_of_eprop, joined, longest, padded, part_of, pilot, slim
 from _rules_variance import components, every_seed
 
 import throughtime as tt
@@ -186,7 +186,7 @@ def write(
         groups["longest"] = longest(ladders, chosen)
         groups["across_tasks"] = across_tasks(groups["longest"])
     for path, data in groups.items():
-        record[path] = xr.DataTree(data)
+        record[path] = xr.DataTree(padded(data, record[next(iter(trees))]["outcomes/seed"].values))
     tt.results.save(record, place, overwrite=True)
     return record
 

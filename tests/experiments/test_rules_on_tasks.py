@@ -204,3 +204,20 @@ def test_pilots_alone_write_no_record_of_parts(tmp_path, monkeypatch, capsys):
     assert script.main(part=("pilot",), out=tmp_path) == 1
     assert list(tmp_path.iterdir()) == []
     assert "not run: hard" in capsys.readouterr().out
+
+
+def test_parts_with_fewer_seeds_are_padded_with_seeds_that_were_not_run(tmp_path):
+    parts = {
+        "hard": tree(["match-2000"], plan.arms(), ["default"], (0, 1, 2)),
+        "initialisation": tree(["match-2000"], plan.arms(), ["default"], (0, 2), final_loss=0.5, criterion=4),
+    }
+    made = script.write(parts, chosen(match=("2000",)), (), tmp_path / "record.nc")
+    assert validate(made) == []
+    outcomes = made["initialisation/outcomes"].to_dataset().isel(task=0, circuit=0, rule=0, option=0)
+    assert outcomes["seed"].values.tolist() == [0, 1, 2]
+    assert outcomes["status"].values.tolist() == [1, record.NOT_RUN, 1]
+    assert outcomes["criterion_update"].values.tolist() == [4, -1, 4]
+    np.testing.assert_array_equal(outcomes["final_loss"], [0.5, np.nan, 0.5])
+    flagged = xr.DataArray([-1, 0], attrs={"flag_values": 0, "flag_meanings": "fine"})
+    written.add_absent(flagged)
+    assert labels(flagged) == ["absent", "fine"]

@@ -75,8 +75,8 @@ from throughtime.results import files, labels
 ROOT = Path(__file__).resolve().parent.parent
 PILOT, RECORD = ROOT / "evidence" / "rules_pilot.nc", ROOT / "evidence" / f"{NAME}.nc"
 RUNGS = ("hard", "middle", "easy")
-TAKEN_APART = RUNGS[:2]
-"""Rungs whose kept circuits are measured; on the easiest ones there is the least to tell."""
+ALIGNED, MATCHED = RUNGS[:1], RUNGS[:2]
+"""Rungs on which alignment is measured, and those on which circuits are compared at equal loss."""
 QUICK_ARMS = ("symmetric-exact", "random-none", FLOOR)
 FURTHER = "further"
 ORDER = ("pilot", *RUNGS, "initialisation", "readout", "optimizer", "batch", FURTHER)
@@ -149,15 +149,16 @@ def taken_apart(
     processes = workers or runtime.available_cores()
     levels = loss_levels(part_of(files.load(PILOT), "tasks"))
     chosen_trees = with_further(trees)
-    found = {}
-    paths = [
-        runs_of(chosen_trees[name], [folder for word, folder in folders.items() if word.startswith(name)])
-        for name in TAKEN_APART
+    paths = {
+        name: runs_of(chosen_trees[name], [one for word, one in folders.items() if word.startswith(name)])
+        for name in MATCHED
         if name in trees and whole(trees[name])
-    ]
-    if paths:
-        found["alignment"] = along_tasks([aligned(one, place, processes) for one in paths])
-        found["matched"] = along_tasks([matched(one, place, levels, processes) for one in paths])
+    }
+    pieces = {
+        "alignment": [aligned(paths[name], place, processes) for name in ALIGNED if name in paths],
+        "matched": [matched(one, place, levels, processes) for one in paths.values()],
+    }
+    found = {path: along_tasks(one) for path, one in pieces.items() if one}
     name = "initialisation"
     if name in trees and whole(trees[name]):
         found["components"] = components(trees[name], every_seed(folders[name]))

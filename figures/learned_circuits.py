@@ -56,8 +56,8 @@ GROUPS = {
         "random-exact": "exact (FA)", "random-modprop": "ModProp", "random-hop": "one hop (MDGL)",
         "random-none": "none (e-prop)", "random-random": "random",
     }),
-    "controls": (style.GREEN, {
-        "rotated-bptt": "rotated BPTT", "node-perturbation": "node perturb.", "readout-only": "readout alone",
+    "controls": (style.INK, {
+        "node-perturbation": "node perturb.", "rotated-bptt": "rotated BPTT", "readout-only": "readout alone",
     }),
 }  # fmt: skip
 """Feedback -> colour, and arm -> transport of credit."""
@@ -222,7 +222,7 @@ def rows() -> Iterator[tuple[float, str, str, Any]]:
     height = 0.0
     for color, arms in GROUPS.values():
         for arm, name in arms.items():
-            yield height, arm, name, style.BLACK if arm == BPTT else color
+            yield height, arm, name, color
             height += 1.0
         height += GAP
 

@@ -1,6 +1,6 @@
 """Step sizes beyond the edge of a grid: where the loss still falls there, three more are tried.
 
-A ladder's part is tuned by one grid an arm. Where the best step size for a task is the smallest or the
+The hardest rungs are tuned by one grid an arm. Where the best step size for a task is the smallest or the
 largest of its arm's grid, with a loss lower than that of the step size beside it by more than 2 %, a study of
 that side tries three step sizes half a decade apart beyond it, on the same tuning seeds, and trains all seeds
 with the best of these. These runs take the place of the part's own where their loss in tuning is lower.
@@ -136,8 +136,7 @@ def _replace(
 
 
 def _forget(distances: xr.Dataset, side_of: np.ndarray, rules: list[str]) -> None:
-    names = labels(distances["label"])
-    of_run = [rules.index(names[code]) for code in distances["label"].values]
+    of_run = [rules.index(rule) for rule in labels(distances["label"])]
     for task in range(len(side_of)):
         gone = [run for run, rule in enumerate(of_run) if side_of[task, 0, rule, 0]]
         for name, variable in distances.data_vars.items():

@@ -21,8 +21,10 @@ from _rules_plan import BPTT, FLOOR
 from _study import Cell, keep, read
 
 import throughtime as tt
+from throughtime.analysis.arrays.blas import single_threaded
 from throughtime.analysis.arrays.cka import cka
 from throughtime.analysis.arrays.dimensionality import dimensionality
+from throughtime.analysis.arrays.distance_matrix import distance_matrix
 from throughtime.analysis.arrays.shape_distance import shape_distance
 from throughtime.comparison.draws import loss_and_gradient
 from throughtime.comparison.probe import Probe
@@ -164,7 +166,7 @@ def _cosine(one: np.ndarray, other: np.ndarray) -> float:
 
 MATCHED = {
     "reached": "whether the circuit is at the level, and stays there, from a kept checkpoint on",
-    "update": "update of that checkpoint; -1 where the level is not reached",
+    "reached_at": "update of that checkpoint; −1 where the level is not reached",
     "loss": "loss there",
     "angle": "shape distance from the circuit of BPTT with the same seed at the same level",
     "cka": "CKA with the circuit of BPTT with the same seed at the same level",
@@ -237,7 +239,12 @@ def _matched_task(given: tuple[Path, str, Mapping[str, Path], tuple[float, ...]]
     place, task, paths, levels = given
     cell = _matched_cell(task, paths, levels)
     if read(cell, place) is None:
-        keep(cell, place, lambda _: matched_of({rule: tt.load(path) for rule, path in paths.items()}, levels))
+        with single_threaded():  # many small decompositions, each slower with more
+            keep(
+                cell,
+                place,
+                lambda _: matched_of({rule: tt.load(path) for rule, path in paths.items()}, levels),
+            )
         print(f"{cell.name}", flush=True)
     jax.clear_caches()
 
@@ -262,7 +269,7 @@ def matched_of(runs: Mapping[str, Run], levels: Sequence[float]) -> xr.Dataset:
     trial, time = probe.samples
     shape = (len(runs), len(seeds), len(levels))
     found = {name: np.full(shape, np.nan) for name in MATCHED}
-    found["reached"][:], found["update"][:] = 0, -1
+    found["reached"][:], found["reached_at"][:] = 0, -1
     rates: dict[tuple[int, int, int], np.ndarray] = {}
     known: dict[tuple[int, int, int], np.ndarray] = {}
     for column, run in enumerate(runs.values()):
@@ -281,7 +288,7 @@ def matched_of(runs: Mapping[str, Run], levels: Sequence[float]) -> xr.Dataset:
                 one = rates[column, row, number] = known[column, row, at]
                 start = run.params(seed, 0)[BLOCK]
                 found["reached"][column, row, number] = 1
-                found["update"][column, row, number] = kept[row, at]
+                found["reached_at"][column, row, number] = kept[row, at]
                 found["loss"][column, row, number] = loss[np.abs(updates - kept[row, at]).argmin()]
                 found["participation_ratio"][column, row, number] = dimensionality(one).participation_ratio
                 change = np.linalg.norm(params[BLOCK] - start) / np.linalg.norm(start)
@@ -299,6 +306,51 @@ def matched_of(runs: Mapping[str, Run], levels: Sequence[float]) -> xr.Dataset:
     return xr.Dataset({name: (("rule", "seed", "condition"), value) for name, value in found.items()})
 
 
+def distances(tree: xr.DataTree, every: Mapping[tuple[str, str], Path], place: Path) -> xr.Dataset:
+    """``/distances`` of a part whose runs were replaced in part, computed anew for the tasks concerned.
+
+    As a study computes them: rates without noise in the same held-out trials, by CKA and shape distance.
+
+    Args:
+        tree: the part, with NaN where circuits gave way; other arguments as for :func:`aligned`.
+    """
+    data = tree["distances"].to_dataset().copy(deep=True)
+    outcomes = tree["outcomes"].to_dataset()
+    circuits = list(zip(labels(data["label"]), map(int, data["replicate"].values), strict=True))
+    trials = json.loads(tree.attrs["config"])["measure_trials"]
+    for row, task in enumerate(labels(outcomes["task"])):
+        if not outcomes["beyond"].values[row].any():
+            continue
+        runs = {rule: every[task, rule].stem for rule, _ in circuits}
+        asked = {"runs": runs, "circuits": [list(one) for one in circuits], "num_trials": trials}
+        cell = Cell(("distances", task), asked)
+        found = read(cell, place)
+        if found is None:
+            with single_threaded():
+                found = keep(cell, place, lambda _, task=task: distances_of(task, every, circuits, trials))
+        for name in ("cka", "shape_distance"):
+            data[name].values[row] = found[name].values
+    return data
+
+
+def distances_of(
+    task: str, every: Mapping[tuple[str, str], Path], circuits: Sequence[tuple[str, int]], num_trials: int
+) -> xr.Dataset:
+    """``cka`` (1 − CKA) and ``shape_distance`` (run, other_run) of circuits (rule, seed) of a task."""
+    loaded = {rule: tt.load(every[task, rule]) for rule in dict.fromkeys(rule for rule, _ in circuits)}
+    first = loaded[BPTT]
+    probe = Probe(first.task, first.circuit, SquaredError(), data_seed=first.seeds[0], num_trials=num_trials)
+    trial, time = probe.samples
+    rates = [probe.activity(loaded[rule].params(seed)).rates[trial, time] for rule, seed in circuits]
+    there = [k for k, one in enumerate(rates) if np.isfinite(one).all()]
+    found = {}
+    for name in ("cka", "shape_distance"):
+        found[name] = np.full((len(rates), len(rates)), np.nan)
+        matrix = distance_matrix([rates[k] for k in there], measure=name).distance
+        found[name][np.ix_(there, there)] = matrix
+    return xr.Dataset({name: (("run", "other_run"), matrix) for name, matrix in found.items()})
+
+
 def along_tasks(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     """Datasets of several parts as one, task after task."""
     names = [name for one in parts for name in labels(one["task"])]
@@ -312,7 +364,10 @@ def _cell(what: str, task: str, rule: str, path: Path) -> Cell:
 
 
 def _matched_cell(task: str, paths: Mapping[str, Path], levels: tuple[float, ...]) -> Cell:
-    declared = {"runs": {rule: path.stem for rule, path in paths.items()}, "levels": list(levels)}
+    declared = {
+        "runs": {rule: path.stem for rule, path in paths.items()}, "levels": list(levels),
+        "measured": list(MATCHED),
+    }  # fmt: skip
     return Cell(("matched", task), declared)
 
 

@@ -17,7 +17,7 @@ Protocol:
 - Step sizes: pilots try six configurations of every arm (step sizes, or three of them at each of two
   constants of its own: μ of ModProp, σ of node perturbation) on seeds of their own, on two tasks. Around its
   best one each arm gets five step sizes half a decade apart, sought anew for every task on two further seeds
-  at half the budget; where the best is at an edge, three more are tried beyond it.
+  at half the budget; where the loss still falls at an edge, three more are tried beyond it (hardest rungs).
 - Only rungs that BPTT climbs with half of the pilot seeds or more, and a readout alone with none.
 - Primary outcome: the longest memory (delay, or longest interval) learned within the budget; then the score
   on held-out trials at its end, trials and forward passes to the criterion (not reached is censored, not
@@ -26,8 +26,8 @@ Protocol:
 
 Parts, in the order in which they answer most: ``hard``, ``middle`` and ``easy`` rungs; then, with five of the
 arms on two tasks, ``initialisation`` (gain 0.8, 1.2, 1.5 × τ 50, 100, 200 ms), ``readout`` (frozen, ten times
-slower), ``optimizer`` (Adam), ``batch`` (1, 64) and ``further`` (step sizes beyond the edges of the ladders'
-grids; see ``_rules_further.py``).
+slower), ``optimizer`` (Adam), ``batch`` (1, 64) and ``further`` (step sizes beyond the edges of the grids;
+see ``_rules_further.py``).
 
 Each part is a study with a folder of its own: it can be stopped at any moment and goes on where it was, on
 this machine or on a cluster. Records say which parts, and which of their runs, are not there.
@@ -50,7 +50,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from _rules_further import SIDES, beyond, settled
-from _rules_measure import aligned, along_tasks, matched, runs_of
+from _rules_measure import aligned, along_tasks, distances, matched, runs_of
 from _rules_plan import (
     FLOOR,
     LADDERS,
@@ -67,6 +67,7 @@ from _rules_plan import (
 )
 from _rules_record import across_tasks, alignment_of_eprop, joined, longest, padded, part_of, pilot, slim
 from _rules_variance import components, every_seed
+from _study import Cell, keep, read
 
 import throughtime as tt
 from throughtime import runtime
@@ -75,8 +76,8 @@ from throughtime.results import files, labels
 ROOT = Path(__file__).resolve().parent.parent
 PILOT, RECORD = ROOT / "evidence" / "rules_pilot.nc", ROOT / "evidence" / f"{NAME}.nc"
 RUNGS = ("hard", "middle", "easy")
-ALIGNED, MATCHED = RUNGS[:1], RUNGS[:2]
-"""Rungs on which alignment is measured, and those on which circuits are compared at equal loss."""
+ALIGNED, EXTENDED, MATCHED = RUNGS[:1], RUNGS[:1], RUNGS[:2]
+"""Rungs with alignment measured, step sizes tried beyond an edge, and circuits compared at equal loss."""
 QUICK_ARMS = ("symmetric-exact", "random-none", FLOOR)
 FURTHER = "further"
 ORDER = ("pilot", *RUNGS, "initialisation", "readout", "optimizer", "batch", FURTHER)
@@ -124,7 +125,7 @@ def choose_quick() -> Chosen:
 
 def sides() -> list[str]:
     """Names of the studies of step sizes beyond an edge."""
-    return [f"{name}-{word}" for name in RUNGS for word in SIDES]
+    return [f"{name}-{word}" for name in EXTENDED for word in SIDES]
 
 
 def whole(tree: xr.DataTree) -> bool:
@@ -159,9 +160,16 @@ def taken_apart(
         "matched": [matched(one, place, levels, processes) for one in paths.values()],
     }
     found = {path: along_tasks(one) for path, one in pieces.items() if one}
+    for name in EXTENDED:
+        if name in paths and "beyond" in chosen_trees[name]["outcomes"]:
+            found[f"{name}/distances"] = distances(chosen_trees[name], paths[name], place)
     name = "initialisation"
     if name in trees and whole(trees[name]):
-        found["components"] = components(trees[name], every_seed(folders[name]))
+        cell = Cell((name, "distances"), {"runs": json.loads(str(trees[name].attrs["runs"]))})
+        apart = read(cell, place)
+        if apart is None:
+            apart = keep(cell, place, lambda _: every_seed(folders[name]))
+        found["components"] = components(trees[name], apart)
     return found
 
 
@@ -249,7 +257,7 @@ def main(
     folders = {name: out / f"{NAME}-{name}" for name in (*parts(chosen), *sides())}
     begun = {name: folder for name, folder in folders.items() if (folder / "study.json").exists()}
     if FURTHER in wanted:
-        for name in RUNGS:
+        for name in EXTENDED:
             if name in begun and whole(tree := tt.studies.combine(begun[name])):
                 for word, study in beyond(name, chosen, tree, seeds).items():
                     complete.append(run(study).complete)

@@ -72,8 +72,8 @@ def test_better_runs_take_the_place_of_a_parts_own():
     made = tuned(["a", "b"], RULES, np.full((2, 3, 5), 1.0), final_loss=1.0)
     codes = {"flag_values": [0, 1, 2], "flag_meanings": " ".join(RULES)}
     distances = {
-        "cka": (("task", "run", "other_run"), np.ones((2, 3, 3))),
-        "label": ("run", [0, 1, 2], codes),
+        "cka": (("task", "run", "other_run"), np.ones((2, 6, 6))),
+        "label": ("run", [0, 0, 1, 1, 2, 2], codes),
     }
     made["distances"] = xr.DataTree(xr.Dataset(distances))
     better = np.array([[0.5, 2.0], [0.9, 0.1]])  # (task, rule) of b and a, whose order is another
@@ -85,8 +85,10 @@ def test_better_runs_take_the_place_of_a_parts_own():
     np.testing.assert_array_equal(outcomes["final_loss"].values[taken], 0.25)
     np.testing.assert_array_equal(outcomes["criterion_update"].values[taken], 7)
     np.testing.assert_array_equal(outcomes["final_loss"].values[~taken], 1.0)
-    assert np.isnan(found["distances"]["cka"].values[0, :2]).all()
-    assert found["distances"]["cka"].values[1, 0, 2] == 1
+    gone = np.isnan(found["distances"]["cka"].values)
+    np.testing.assert_array_equal(gone[0].all(1), [True, True, True, True, False, False])
+    np.testing.assert_array_equal(gone[1].all(1), [False, False, True, True, False, False])
+    assert found["distances"]["cka"].values[1, 0, 5] == 1
     runs = {(one["task"], one["rule"]) for one in json.loads(found.attrs["runs"])}
     assert len(runs) == 6
     assert (made["outcomes"]["final_loss"].values == 1.0).all()  # the part itself stays as it was

@@ -86,7 +86,7 @@ def test_a_circuit_that_is_bptts_own_has_no_distance_from_it(runs):
     found = measure.matched_of(twins, (1e6, -1.0))
     assert found["reached"].values[..., 0].all()
     assert not found["reached"].values[..., 1].any()
-    assert (found["update"].values[..., 0] == 1).all()
+    assert (found["reached_at"].values[..., 0] == 1).all()
     np.testing.assert_allclose(found["angle"].values[1, :, 0], 0.0, atol=1e-6)
     np.testing.assert_allclose(found["cka"].values[1, :, 0], 1.0)
     np.testing.assert_allclose(found["null_angle"].values[0, :, 0], found["null_angle"].values[1, :, 0])
@@ -129,3 +129,15 @@ def test_tasks_are_the_replicates_of_what_is_said_across_them():
     assert np.isnan(other["p"])
     data["longest"][1, 3, 0] = np.nan  # a rung that was not run
     assert written.across_tasks(data)["num_tasks"] == tasks - 1
+
+
+def test_distances_are_those_of_the_circuits_named(runs, tmp_path):
+    path = tt.results.save(runs[plan.BPTT], tmp_path / "run.nc")
+    every = {("task", plan.BPTT): path, ("task", "twin"): path}
+    circuits = [(plan.BPTT, 0), (plan.BPTT, 1), ("twin", 0)]
+    found = measure.distances_of("task", every, circuits, 8)
+    for name in ("cka", "shape_distance"):
+        matrix = found[name].values
+        np.testing.assert_allclose(matrix[0, 2], 0.0, atol=1e-6)
+        assert matrix[0, 1] > 1e-3
+        np.testing.assert_allclose(matrix[0, 1], matrix[2, 1])

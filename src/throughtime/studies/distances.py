@@ -202,6 +202,7 @@ def _diverged(found: Sources, at: tuple[int, ...]) -> set[int]:
 
 def _matrix(name: str, activity: list[Activity | None], probe: Probe) -> np.ndarray:
     """Distances (circuit, circuit); NaN where one is not there or the measure is not defined."""
+    from throughtime.analysis.arrays.blas import single_threaded
     from throughtime.analysis.arrays.distance_matrix import distance_matrix
     from throughtime.analysis.arrays.dsa import compare_operators
     from throughtime.comparison.distances import RANK, dynamics
@@ -219,7 +220,7 @@ def _matrix(name: str, activity: list[Activity | None], probe: Probe) -> np.ndar
         options["measure"] = lambda a, b: compare_operators(a, b, seed=0, n_restarts=RESTARTS).dsa
     else:
         systems = [one.rates[trial, time] for one in chosen]
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), single_threaded():  # many small decompositions
         warnings.simplefilter("ignore", UserWarning)  # of starts of dsa that disagree
         try:
             matrix[np.ix_(there, there)] = distance_matrix(systems, **options).distance

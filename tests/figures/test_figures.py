@@ -12,10 +12,14 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from tests.figures import (
+    alignment_studies,
+    circuit_studies,
     credit_studies,
     dissection_studies,
+    initialisation_studies,
     perturbed_studies,
     recorded_studies,
+    rule_studies,
     speed_studies,
     studies,
     task_studies,
@@ -28,6 +32,7 @@ from throughtime.results import labels
 
 FOLDER = Path(__file__).parents[2] / "figures"
 SOURCES = {
+    "alignment": alignment_studies.alignment,
     "working_memory": synthetic.working_memory,
     "timing": synthetic.timing,
     "gradient_anatomy": studies.gradient_anatomy,
@@ -37,11 +42,14 @@ SOURCES = {
     "evidence_accumulation": credit_studies.evidence_accumulation,
     "reward_learning": perturbed_studies.reward_learning,
     "innate_trajectory": perturbed_studies.innate_trajectory,
+    "learned_circuits": circuit_studies.learned_circuits,
     "learned_dynamics": dissection_studies.learned_dynamics,
     "low_rank_timing": timing_studies.low_rank_timing,
     "recorded_data": recorded_studies.recorded_data,
     "rate_to_spikes": transfer_studies.rate_to_spikes,
+    "rules_on_tasks": rule_studies.rules_on_tasks,
     "speed": speed_studies.speed,
+    "initialisation": initialisation_studies.initialisation,
     "task_demands": task_studies.tasks,
     "task_signatures": task_studies.tasks,
 }
@@ -172,3 +180,27 @@ def test_timing_draws_a_circuit_that_never_responds():
     page = script("timing").draw(tree)
     page.canvas.draw()
     assert any("too few responses" in text.get_text() for text in everything(page))
+
+
+def test_alignment_correlates_rules_within_a_task_and_knows_the_mean_of_what_chance_gives():
+    module, tree = script("alignment"), alignment_studies.alignment(4)
+    data = module.runs(tree)
+    certain = [rule for rule in module.RULES if rule not in alignment_studies.DRAWN]
+    one = data.sel(rule=certain)
+    np.testing.assert_allclose(one["mean_cosine"], one["cosine"], atol=1e-6)
+    drawn = data["mean_cosine"].sel(rule=list(alignment_studies.DRAWN)).median(["seed", "checkpoint"])
+    assert (drawn.dropna("task") > 0.9).all()
+    rules = [rule for rule in module.RULES if rule != module.BPTT]
+    data["score"].loc[{"rule": rules}] = data["cosine"].isel(checkpoint=0).median("seed").sel(rule=rules)
+    found = module.correlations(data, "cosine")
+    np.testing.assert_allclose(found.isel(checkpoint=0).dropna("task"), 1.0)
+    assert np.isnan(found.isel(task=-1)).all()  # not measured
+
+
+@pytest.mark.parametrize("absent", ["alignment", "hard"])
+def test_alignment_draws_what_is_there(absent):
+    tree = alignment_studies.alignment(3)
+    del tree[absent]
+    page = script("alignment").draw(tree)
+    FigureCanvasAgg(page).draw()
+    assert "not measured" in {text.get_text() for text in everything(page)} or absent == "hard"

@@ -49,6 +49,11 @@ figures: setup
 	test ! -e evidence/low_rank_timing.nc || $(BIN)/python figures/low_rank_timing.py
 	test ! -e evidence/recorded_data.nc || $(BIN)/python figures/recorded_data.py
 	test ! -e evidence/rate_to_spikes.nc || $(BIN)/python figures/rate_to_spikes.py
+	test ! -e evidence/rules_on_tasks.nc || $(BIN)/python figures/rules_on_tasks.py
+	test ! -e evidence/rules_on_tasks.nc || $(BIN)/python figures/alignment.py
+	test ! -e evidence/rules_on_tasks.nc || $(BIN)/python figures/learned_circuits.py
+	test ! -e evidence/rules_on_tasks.nc || $(BIN)/python figures/initialisation.py
+	test ! -e evidence/rules_on_tasks.nc || $(BIN)/python docs/readme_figure.py
 	test ! -e evidence/bench.nc || $(BIN)/python figures/speed.py
 	test ! -e evidence/tasks.nc || $(BIN)/python figures/task_demands.py
 	test ! -e evidence/tasks.nc || $(BIN)/python figures/task_signatures.py

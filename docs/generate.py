@@ -13,6 +13,8 @@ from typing import Any
 from glances import analyses_part, rules_glance_part, tasks_glance_part
 from markup import fields, first_sentence, literal, table
 from reference import api_pages
+from rules_table import rules_part as rules_on_tasks_part
+from rules_table import varied_part
 from speed_table import speed_part
 
 import throughtime as tt
@@ -36,6 +38,10 @@ FIGURES = {
     "low_rank_timing": "evidence/low_rank_timing.nc",
     "recorded_data": "evidence/recorded_data.nc",
     "rate_to_spikes": "evidence/rate_to_spikes.nc",
+    "rules_on_tasks": "evidence/rules_on_tasks.nc",
+    "alignment": "evidence/rules_on_tasks.nc",
+    "learned_circuits": "evidence/rules_on_tasks.nc",
+    "initialisation": "evidence/rules_on_tasks.nc",
     "speed": "evidence/bench.nc",
     "task_demands": "evidence/tasks.nc",
     "task_signatures": "evidence/tasks.nc",
@@ -59,6 +65,8 @@ def write_all(folder: Path) -> None:
         parts / "connectivity.md": members_part(tt.circuits.CONNECTIVITY),
         parts / "lags.md": lags_part(),
         parts / "speed.md": speed_part(),
+        parts / "rules-on-tasks.md": rules_on_tasks_part(),
+        parts / "rules-varied.md": varied_part(),
         parts / "variables.md": variables_part(),
         parts / "options.md": options_part(),
         parts / "figures.md": figures_part(folder),

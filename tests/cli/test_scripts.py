@@ -115,7 +115,7 @@ def test_a_figure_finds_its_record(
 
 
 def test_figures_that_cannot_be_drawn(trained: Path, place: Path, refused: Callable[..., str]) -> None:
-    assert "did you mean a_line?" in refused("figure", "a-lime")
+    assert "did you mean a_line" in refused("figure", "a-lime")
     assert "a figure defines draw(source)" in refused("figure", "no-draw")
     assert "there is no nothing.nc" in refused("figure", "a-line", "nothing.nc")
     foreign = place / "foreign.nc"

@@ -72,7 +72,7 @@ def aligned(every: Mapping[tuple[str, str], Path], place: Path, workers: int = 1
     Args:
         every: (task, rule) -> file of its run.
         place: where cells are kept.
-        workers: processes; with 0 there is only what was measured before.
+        workers: processes.
 
     Returns:
         Dataset (task, rule, seed, checkpoint): :data:`GRADIENTS`, of the recurrent weights; NaN where a
@@ -376,9 +376,9 @@ def _named(axis: str, names: Sequence[str]) -> tuple[str, Any, dict[str, Any]]:
 
 
 def _each(work: Any, given: Sequence[Any], workers: int) -> None:
-    """Do all of it, in as many processes as there are workers; nothing with none."""
+    """Do all of it, in as many processes as there are workers."""
     if workers < 2:
-        for one in given if workers else ():
+        for one in given:
             work(one)
         return
     context = multiprocessing.get_context("spawn")

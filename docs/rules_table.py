@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,19 @@ def rules_part() -> str:
     with imported(ROOT / "figures" / "rules_on_tasks.py") as figure:
         found = tree["longest"].to_dataset()
         met, kept = figure.runs(tree, found)
-        named = {rule: f"{name}" for _, group in figure.GROUPS.values() for rule, name in group.items()}
-        of_group = {rule: title for title, (_, group) in figure.GROUPS.items() for rule in group}
-        heads = [figure.TASKS[name].replace("\n", " ") for name in labels(found["task"])]
+        arms_of = importlib.import_module("_arms")
+        heads = [arms_of.title_of(name).replace("\n", " ") for name in labels(found["task"])]
+        groups = [(word, group.arms) for word, group in arms_of.GROUPS.items()]
     rules = labels(found["rule"])
     lines = []
-    for rule in named:
+    for word, rule, arm in ((word, *item) for word, arms in groups for item in arms.items()):
         one = met[:, rules.index(rule)]
         number, run = int(np.nansum(one)), int(np.isfinite(one).sum())
         low, high = (float(bound) for bound in wilson_interval(np.array(number), np.array(run)))
         cells = [_ladder(task) for task in one]
         total = f"{number} of {run} ({low:.2f} to {high:.2f})"
         stayed = int(np.nansum(kept[:, rules.index(rule)]))
-        lines.append((of_group[rule], named[rule], total, str(stayed), *cells))
+        lines.append((word, arm.name, total, str(stayed), *cells))
     return table(("feedback", "transport", "met the criterion", "and kept it", *heads), lines)
 
 

@@ -29,6 +29,19 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from _arms import (
+    BPTT,
+    EPROP,
+    FLOOR,
+    GROUPS,
+    NOT_RUN,
+    ROTATED,
+    heights_of,
+    ladder,
+    row_names,
+    short_of,
+    title_of,
+)
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
@@ -42,33 +55,16 @@ from throughtime.results import labels, load_tree
 NAME = "alignment"
 RECORDS = "evidence/rules_on_tasks.nc"
 PART = "hard"
-NOT_RUN = 4
-"""Status from which on a run was refused, or not run."""
 CLIPPED_AT = 1.0
 
-BPTT, FLOOR, EPROP, ROTATED = "symmetric-exact", "readout-only", "symmetric-none", "rotated-bptt"
-# group -> its colour, and its rules with their names and marks
-GROUPS = {
-    "symmetric feedback": (style.BLUE, {
-        BPTT: ("exact: BPTT", "o"), "symmetric-modprop": ("multi-hop: ModProp", "^"),
-        "symmetric-hop": ("one hop: MDGL", "s"), EPROP: ("none: e-prop", "D"),
-        "symmetric-random": ("random weights", "v"),
-    }),
-    "random feedback": (style.VERMILLION, {
-        "random-exact": ("exact: feedback alignment", "o"), "random-modprop": ("multi-hop: ModProp", "^"),
-        "random-hop": ("one hop: MDGL", "s"), "random-none": ("none: e-prop", "D"),
-        "random-random": ("random weights", "v"),
-    }),
-    "controls": (style.INK, {
-        "node-perturbation": ("node perturbation", "P"), ROTATED: ("rotated BPTT", "X"),
-    }),
-}  # fmt: skip
-RULES = {rule: (color, *named) for color, rules in GROUPS.values() for rule, named in rules.items()}
-TASKS = {
-    "match": "Delayed match\nto sample", "estimation": "Delayed\nestimation",
-    "go-no-go": "Go/no-go\nwith delay", "evidence": "Evidence\nwith delay",
-    "cue-set-go": "Cue–set–go\n(timing)", "ready-set-go": "Ready–set–go\n(timing)",
-}  # fmt: skip
+RULES = {
+    rule: (group.color, arm.name, arm.mark)
+    for group in GROUPS.values()
+    for rule, arm in group.arms.items()
+    if rule != FLOOR
+}
+GAP = 1.1
+"""Rows between groups."""
 TIMING = ("cue-set-go", "ready-set-go")
 MEASURED = ("cosine", "displacement_cosine", "norm_ratio", "bias", "relative_variance", "gradient_norm")
 OUTCOMES = ("score", "loss", "learned", "met")
@@ -195,19 +191,6 @@ def mean_of(values: np.ndarray) -> Mean:
     return Mean(float(there.mean()), float(there.mean() - half), float(there.mean() + half))
 
 
-def ladder(name: str) -> str:
-    """Ladder of a task that is named by it and its rung."""
-    return name.rpartition("-")[0]
-
-
-def heights() -> dict[str, float]:
-    """Height of the row of every rule; groups are apart."""
-    found: dict[str, float] = {}
-    for place, (_, rules) in enumerate(GROUPS.values()):
-        found |= {rule: len(found) + 1.1 * place + k for k, rule in enumerate(rules)}
-    return found
-
-
 def _grid(data: xr.Dataset, part: SubFigure) -> None:
     """Tasks are columns, and one over all tasks beside them."""
     tasks = data["task"].values.tolist()
@@ -221,7 +204,7 @@ def _grid(data: xr.Dataset, part: SubFigure) -> None:
     for column, task in enumerate(tasks):
         one = data.sel(task=task)
         _cosines(one, axes[0, column])
-        axes[0, column].set_title(TASKS.get(ladder(task), task), fontsize=6.5, pad=4)
+        axes[0, column].set_title(title_of(ladder(task)), fontsize=6.5, pad=4)
         for ax, name in zip(axes[1:, column], ("cosine", "own_norm"), strict=True):
             _against(one, name, float(correlations(data, name).sel(task=task)[0]), ax)
             ax.tick_params(labelleft=not column)
@@ -282,7 +265,7 @@ def _lines_of_tasks() -> list[Line2D]:
 
 def _rows(ax: Axes) -> None:
     """Rows from top to bottom, with faint lines between them."""
-    found = heights()
+    found = heights_of(RULES, GAP)
     ax.set_ylim(max(found.values()) + 0.6, -1.25)
     for height in found.values():
         ax.axhspan(height - 0.42, height + 0.42, color=style.SHADE, lw=0, zorder=-3)
@@ -293,16 +276,14 @@ def _rows(ax: Axes) -> None:
 
 def _name_rows(ax: Axes) -> None:
     """Names of rules and their marks, under the names of their groups."""
-    found = heights()
-    names: list[tuple[float, str, Any, float]] = []
-    for group, (color, rules) in GROUPS.items():
-        names.append((found[next(iter(rules))] - 0.9, group.capitalize(), color, 7.0))
-        for rule, (name, mark) in rules.items():
-            names.append((found[rule], name, style.INK, 6.5))
-            ax.plot(
-                -0.09, found[rule], mark, color=color, ms=_size(mark), mew=0, clip_on=False,
-                transform=ax.get_yaxis_transform(),
-            )  # fmt: skip
+    found = heights_of(RULES, GAP)
+    for rule, height in found.items():
+        color, _, mark = RULES[rule]
+        ax.plot(
+            -0.09, height, mark, color=color, ms=_size(mark), mew=0, clip_on=False,
+            transform=ax.get_yaxis_transform(),
+        )  # fmt: skip
+    names = row_names(found)
     ax.set_yticks([y for y, *_ in names], [name for _, name, *_ in names])
     ax.tick_params(axis="y", pad=9)
     for (*_, color, size), tick in zip(names, ax.get_yticklabels(), strict=True):
@@ -319,7 +300,7 @@ def _cosines(one: xr.Dataset, ax: Axes) -> None:
     if one["cosine"].notnull().any():
         ax.axvline(0, color=style.GREY, lw=0.6, zorder=-2)
     aside = np.linspace(-RAISED, RAISED, one.sizes["checkpoint"])
-    for rule, height in heights().items():
+    for rule, height in heights_of(RULES, GAP).items():
         color = RULES[rule][0]
         values = one["cosine"].sel(rule=rule).transpose("checkpoint", "seed").values
         if not np.isfinite(values).any():
@@ -344,7 +325,7 @@ def _errors(data: xr.Dataset, ax: Axes) -> None:
     ax.axvline(1, color=style.GREY, lw=0.6, zorder=-2)
     one = data.isel(checkpoint=0)
     bias, chance = one["bias"].median("seed"), np.sqrt(one["relative_variance"].median("seed"))
-    for rule, height in heights().items():
+    for rule, height in heights_of(RULES, GAP).items():
         color = RULES[rule][0]
         drawn = bool((chance.sel(rule=rule) > 0).any())
         for values, mark, face, y in (
@@ -463,7 +444,7 @@ def _plateau(data: xr.Dataset, part: SubFigure) -> None:
         ax.plot(x[early], y[early], "o", ms=5.2, mew=0.7, color=style.INK, mfc="none", ls="", zorder=2)
         ax.axhline(row + 0.5, color=style.SHADE, lw=0.8, zorder=-3)
     ax.set_ylim(len(tasks) - 0.5, -0.5)
-    ax.set_yticks(range(len(tasks)), [_short(task) for task in tasks])
+    ax.set_yticks(range(len(tasks)), [short_of(ladder(task)) for task in tasks])
     ax.tick_params(axis="y", length=0)
     ax.set_xlabel("Norm of gradient at update 100")
     dot: dict[str, Any] = {"marker": "o", "ls": "", "ms": 3.0, "mew": 0.7, "color": style.BLUE}
@@ -472,10 +453,6 @@ def _plateau(data: xr.Dataset, part: SubFigure) -> None:
         Line2D([], [], label="by update 100", **(dot | {"ms": 5.2, "color": style.INK, "mfc": "none"})),
     ]  # fmt: skip
     part.legend(handles=handles, loc="outside lower center", ncols=3, columnspacing=1.0, handletextpad=0.2)
-
-
-def _short(task: str) -> str:
-    return ladder(task).replace("-", "–").replace("go–no–go", "go/no-go") or task
 
 
 def _displacement(data: xr.Dataset, ax: Axes) -> None:

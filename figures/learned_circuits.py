@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
+from _arms import BPTT, GROUPS, NOT_RUN, PARTS, heights_of, ladder, short_of
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -42,31 +43,8 @@ from throughtime.results import labels, load_tree
 
 NAME = "learned_circuits"
 RECORDS = "evidence/rules_on_tasks.nc"
-PARTS = ("hard", "middle", "easy")
-NOT_RUN = 4
-"""Status from which on a run was refused, or not run."""
-
-BPTT = "symmetric-exact"
-GROUPS = {
-    "symmetric\nfeedback": (style.BLUE, {
-        BPTT: "exact (BPTT)", "symmetric-modprop": "ModProp", "symmetric-hop": "one hop (MDGL)",
-        "symmetric-none": "none (e-prop)", "symmetric-random": "random",
-    }),
-    "random\nfeedback": (style.VERMILLION, {
-        "random-exact": "exact (FA)", "random-modprop": "ModProp", "random-hop": "one hop (MDGL)",
-        "random-none": "none (e-prop)", "random-random": "random",
-    }),
-    "controls": (style.INK, {
-        "node-perturbation": "node perturb.", "rotated-bptt": "rotated BPTT", "readout-only": "readout alone",
-    }),
-}  # fmt: skip
-"""Feedback -> colour, and arm -> transport of credit."""
 GAP = 0.6
 """Rows between groups."""
-TASKS = {
-    "match": "match to sample", "estimation": "estimation", "go-no-go": "go/no-go", "evidence": "evidence",
-    "cue-set-go": "cue-set-go", "ready-set-go": "ready-set-go",
-}  # fmt: skip
 RIGHT = np.pi / 2
 """The largest angle."""
 BAND = "#DDDDDD"
@@ -186,8 +164,8 @@ def rungs_of(part: xr.DataTree) -> Iterator[Rung]:
                 ends = {dim: end for dim, end in (("mode", 0), ("checkpoint", -1)) if dim in one.dims}
                 runs[variable] = one.isel(ends).where(run)
         runs = runs.drop_vars([name for name in runs.coords if name != "seed"]).assign_coords(rule=rules)
-        task, _, rung = label.rpartition("-")
-        yield Rung(task, f"{rung} ms" if rung.isdigit() else rung, runs, _angles(part, index))
+        rung = label.rpartition("-")[2]
+        yield Rung(ladder(label), f"{rung} ms" if rung.isdigit() else rung, runs, _angles(part, index))
 
 
 def _angles(part: xr.DataTree, task: int) -> xr.DataArray | None:
@@ -219,12 +197,9 @@ def pairs(rung: Rung, rule: str, other: str) -> tuple[np.ndarray, np.ndarray]:
 
 def rows() -> Iterator[tuple[float, str, str, Any]]:
     """Height, arm, name and colour of every row."""
-    height = 0.0
-    for color, arms in GROUPS.values():
-        for arm, name in arms.items():
-            yield height, arm, name, color
-            height += 1.0
-        height += GAP
+    arms = {arm: (one.short, group.color) for group in GROUPS.values() for arm, one in group.arms.items()}
+    for arm, height in heights_of(arms, GAP).items():
+        yield height, arm, *arms[arm]
 
 
 def _named_rows(ax: Axes) -> None:
@@ -236,9 +211,9 @@ def _named_rows(ax: Axes) -> None:
     for group, (color, arms) in GROUPS.items():
         heights = [height for height, arm, *_ in found if arm in arms]
         ax.annotate(
-            group, (0, (heights[0] + heights[-1]) / 2), xycoords=ax.get_yaxis_transform(), xytext=(-67, 0),
-            textcoords="offset points", rotation=90, ha="center", va="center", color=color, fontsize=6.5,
-            annotation_clip=False,
+            group.replace(" ", "\n"), (0, (heights[0] + heights[-1]) / 2), xycoords=ax.get_yaxis_transform(),
+            xytext=(-67, 0), textcoords="offset points", rotation=90, ha="center", va="center", color=color,
+            fontsize=6.5, annotation_clip=False,
         )  # fmt: skip
 
 
@@ -246,7 +221,7 @@ def _named_lines(tasks: list[str], ax: Axes) -> None:
     """Which line of a row is which task, at the right of the first row."""
     heights = lines(tasks, 0.0)
     plotting.marks.end_labels(
-        ax, heights, [TASKS.get(task, task) for task in tasks], [style.GREY] * len(tasks), gap=0.022
+        ax, heights, [short_of(task) for task in tasks], [style.GREY] * len(tasks), gap=0.022
     )
 
 
@@ -302,21 +277,21 @@ def _marks(ax: Axes, x: np.ndarray, y: Any, filled: np.ndarray, color: Any, size
                 )  # fmt: skip
 
 
-def _distances(ladder: list[Rung], ax: Axes) -> None:
+def _distances(rungs: list[Rung], ax: Axes) -> None:
     """All pairs of one rung of a ladder."""
-    compared = [rung for rung in ladder if rung.angle is not None]
+    compared = [rung for rung in rungs if rung.angle is not None]
     _row_axis(ax)
     ax.set_xlim(0, RIGHT)
     ax.set_xticks([0, 0.5, 1, 1.5], ["0", ".5", "1", "1.5"])
     ax.set_xlabel("Distance (rad)")
-    task = ladder[0].task
+    task = rungs[0].task
     if not compared:
-        ax.set_title(f"{TASKS.get(task, task)}\nnot compared\n", fontsize=6.5, pad=3)
+        ax.set_title(f"{short_of(task)}\nnot compared\n", fontsize=6.5, pad=3)
         return
     rung = next((one for one in compared if one.learned() >= 0.5), max(compared, key=Rung.learned))
     runs = rung.runs["learned"].sel(rule=BPTT).values
     count = f"BPTT: {int(np.nansum(runs))}/{int(np.isfinite(runs).sum())}"
-    ax.set_title(f"{TASKS.get(task, task)}\n{rung.name}\n{count}", fontsize=6.5, pad=3)
+    ax.set_title(f"{short_of(task)}\n{rung.name}\n{count}", fontsize=6.5, pad=3)
     null, _ = pairs(rung, BPTT, BPTT)
     if null.size:
         ax.axvspan(null.min(), null.max(), color=BAND, lw=0, zorder=-4)

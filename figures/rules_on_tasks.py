@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from _arms import BPTT, FLOOR, NOT_RUN, PARTS, color_of, heights_of, ladder, row_names, title_of
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
@@ -36,28 +37,6 @@ from throughtime.results import labels, load_tree
 NAME = "rules_on_tasks"
 RECORDS = "evidence/rules_on_tasks.nc"
 
-PARTS = ("hard", "middle", "easy")
-"""Parts of the record, in the order of the rungs."""
-BPTT, FLOOR = "symmetric-exact", "readout-only"
-# group -> its colour, and its rules with their names
-GROUPS = {
-    "symmetric feedback": (style.BLUE, {
-        BPTT: "exact: BPTT", "symmetric-modprop": "multi-hop: ModProp", "symmetric-hop": "one hop: MDGL",
-        "symmetric-none": "none: e-prop", "symmetric-random": "random weights",
-    }),
-    "random feedback": (style.VERMILLION, {
-        "random-exact": "exact: feedback alignment", "random-modprop": "multi-hop: ModProp",
-        "random-hop": "one hop: MDGL", "random-none": "none: e-prop", "random-random": "random weights",
-    }),
-    "controls": (style.INK, {
-        "node-perturbation": "node perturbation", "rotated-bptt": "rotated BPTT", FLOOR: "readout alone",
-    }),
-}  # fmt: skip
-TASKS = {
-    "match": "Delayed match\nto sample", "estimation": "Delayed\nestimation",
-    "go-no-go": "Go/no-go\nwith delay", "evidence": "Evidence\nwith delay",
-    "cue-set-go": "Cue–set–go\n(timing)", "ready-set-go": "Ready–set–go\n(timing)",
-}  # fmt: skip
 # rule -> name, colour and dashes of its curves
 CURVES: dict[str, tuple[str, str, Any]] = {
     BPTT: ("BPTT", style.BLUE, "-"),
@@ -72,6 +51,8 @@ SHOWN = ("match", "go-no-go", "cue-set-go")
 KEPT, WITHIN = 5, 0.05
 """Evaluations at the end, and how far below the score at the criterion their mean still counts as kept."""
 DASHED, DOTTED = (0, (4, 2)), (0, (1, 1.5))
+GAP = 1.1
+"""Rows between groups."""
 HIGH = 5
 """Dots above each other."""
 
@@ -116,17 +97,12 @@ def runs(tree: xr.DataTree, found: xr.Dataset) -> tuple[np.ndarray, np.ndarray]:
             one = {"task": place, "circuit": 0, "option": 0}
             met = outcomes["criterion_update"].isel(one).transpose("rule", "seed").values
             score = curves["score"].isel(one).transpose("rule", "seed", "update").values
-            run = outcomes["status"].isel(one).transpose("rule", "seed").values < 4  # not refused, and run
+            run = outcomes["status"].isel(one).transpose("rule", "seed").values < NOT_RUN
             stayed = keeps(score, curves["update"].values, met)
             task = ladders.index(ladder(name))
             for values, which in zip(both, (met >= 0, stayed), strict=True):
                 values[task, np.array(rows)[:, None], level, columns] = np.where(run, which, np.nan)
     return both[0], both[1]
-
-
-def ladder(name: str) -> str:
-    """Ladder of a task that is named by it and its rung."""
-    return name.rpartition("-")[0]
 
 
 def keeps(score: np.ndarray, update: np.ndarray, met: np.ndarray) -> np.ndarray:
@@ -162,22 +138,6 @@ def times(found: xr.Dataset, reached: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return value, rung, ~np.isfinite(known) & (value < top)
 
 
-def rows_of(rules: Sequence[str]) -> dict[str, float]:
-    """Height of the row of every rule that is there; groups are apart."""
-    heights: dict[str, float] = {}
-    next_one = 0.0
-    for _, named in GROUPS.values():
-        there = [rule for rule in named if rule in rules]
-        heights |= {rule: next_one + k for k, rule in enumerate(there)}
-        next_one += (len(there) + 1.1) * bool(there)
-    return heights
-
-
-def color_of(rule: str) -> str:
-    """Colour of its group."""
-    return next(color for color, named in GROUPS.values() if rule in named)
-
-
 def interval(values: np.ndarray) -> tuple[float, float]:
     """95 % interval of the mean, by resampling seeds."""
     drawn = np.random.default_rng(0).choice(values, (2000, len(values)))
@@ -189,7 +149,7 @@ def _longest(found: xr.Dataset, reached: np.ndarray, kept: np.ndarray, part: Sub
     """Whether some times are lower bounds is returned."""
     rules, tasks = labels(found["rule"]), labels(found["task"])
     value, rung, bound = times(found, reached)
-    heights = rows_of(rules)
+    rows = heights_of(rules, GAP)
     axes = np.atleast_1d(part.subplots(1, len(tasks), sharey=True))
     for row, (task, ax) in enumerate(zip(tasks, axes, strict=True)):
         reach = np.sort(found["reach"].values[row] / 1000.0)
@@ -198,14 +158,14 @@ def _longest(found: xr.Dataset, reached: np.ndarray, kept: np.ndarray, part: Sub
         for name, dashes in ((BPTT, DASHED), (FLOOR, DOTTED)):
             if name in rules:
                 _reference(ax, value[row, rules.index(name)], color_of(name), dashes)
-        for rule, height in heights.items():
+        for rule, height in rows.items():
             place = rules.index(rule)
             one = value[row, place]
             stayed = np.take_along_axis(kept[row, place], rung[row, place].clip(0)[None], 0)[0] == 1
             _row(ax, height, one, stayed, bound[row, place], color_of(rule))
         _ticks(ax, reach)
-        ax.set_title(TASKS.get(task, task), fontsize=6.5, pad=4)
-    _name_rows(axes[0], heights)
+        ax.set_title(title_of(task), fontsize=6.5, pad=4)
+    _name_rows(axes[0], rows)
     for ax in axes:
         ax.tick_params(axis="y", length=0)
     middle = axes[(len(axes) - 1) // 2]
@@ -213,13 +173,9 @@ def _longest(found: xr.Dataset, reached: np.ndarray, kept: np.ndarray, part: Sub
     return bool(bound.any())
 
 
-def _name_rows(ax: Axes, heights: dict[str, float]) -> None:
+def _name_rows(ax: Axes, rows: dict[str, float]) -> None:
     """Names of rules, under those of their groups."""
-    names: list[tuple[float, str, str, float]] = []
-    for group, (color, named) in GROUPS.items():
-        there = [rule for rule in named if rule in heights]
-        names += [(heights[there[0]] - 0.9, group.capitalize(), color, 7.0)] if there else []
-        names += [(heights[rule], named[rule], style.INK, 6.5) for rule in there]
+    names = row_names(rows)
     ax.set_yticks([y for y, *_ in names], [name for _, name, *_ in names])
     for (*_, color, size), tick in zip(names, ax.get_yticklabels(), strict=True):
         tick.set(color=color, fontsize=size)
@@ -227,11 +183,11 @@ def _name_rows(ax: Axes, heights: dict[str, float]) -> None:
         "transport of credit: rule", (0, 1), xycoords="axes fraction", xytext=(-3, 4), fontsize=6, ha="right",
         va="bottom", textcoords="offset points", color=style.GREY, annotation_clip=False,
     )  # fmt: skip
-    _row_limits(ax, heights)
+    _row_limits(ax, rows)
 
 
-def _row_limits(ax: Axes, heights: dict[str, float]) -> None:
-    ax.set_ylim(max(heights.values()) + 0.6, min(heights.values()) - 1.3)
+def _row_limits(ax: Axes, rows: dict[str, float]) -> None:
+    ax.set_ylim(max(rows.values()) + 0.6, min(rows.values()) - 1.3)
 
 
 def _key(bounds: bool) -> dict[str, Any]:
@@ -304,8 +260,8 @@ def _ticks(ax: Axes, reach: np.ndarray) -> None:
 
 
 def _fractions(rules: Sequence[str], reached: np.ndarray, kept: np.ndarray, ax: Axes) -> None:
-    heights = rows_of(rules)
-    for rule, height in heights.items():
+    rows = heights_of(rules, GAP)
+    for rule, height in rows.items():
         color = color_of(rule)
         one = rules.index(rule)
         number = np.isfinite(reached[:, one]).sum()
@@ -322,7 +278,7 @@ def _fractions(rules: Sequence[str], reached: np.ndarray, kept: np.ndarray, ax: 
             ha="left", va="center", fontsize=6, color=style.GREY, annotation_clip=False,
         )  # fmt: skip
     ax.set_xlim(0, 1)
-    _row_limits(ax, heights)
+    _row_limits(ax, rows)
     ax.set_yticks([])
     ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"], fontsize=6)
     ax.tick_params(axis="x", pad=4 - 2.5)
@@ -346,7 +302,7 @@ def _curves(tree: xr.DataTree, found: xr.Dataset, part: SubFigure) -> None:
         for ax, variable in zip(axes[:, column], ("loss", "score"), strict=True):
             _lines(ax, trials, curves[variable].isel(one), outcomes["status"].isel(one))
         asked = float(found["reach"][labels(found["task"]).index(task), PARTS.index(name)]) / 1000.0
-        axes[0, column].set_title(f"{TASKS.get(task, task)}, {asked:g} s".replace("\n", " "), pad=3)
+        axes[0, column].set_title(f"{title_of(task)}, {asked:g} s".replace("\n", " "), pad=3)
         axes[1, column].set_xlabel("Trials (thousands)")
     axes[0, 0].set_ylabel("Training loss")
     axes[1, 0].set_ylabel("Score, held-out trials")

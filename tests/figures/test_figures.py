@@ -1,6 +1,5 @@
 """Figure scripts draw from a results tree alone, and nothing in them overlaps the page."""
 
-import importlib.util
 import re
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from tests.figures import (
     transfer_studies,
 )
 from tests.plotting import synthetic
+from throughtime.cli.scripts import imported
 from throughtime.plotting import style
 from throughtime.results import labels
 
@@ -56,10 +56,8 @@ SOURCES = {
 
 
 def script(name: str):
-    spec = importlib.util.spec_from_file_location(f"figure_{name}", FOLDER / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    with imported(FOLDER / f"{name}.py") as module:
+        return module
 
 
 @pytest.fixture(scope="module", params=SOURCES)
@@ -71,7 +69,7 @@ def drawn(request):
 
 
 def test_every_script_is_tested():
-    assert {path.stem for path in FOLDER.glob("*.py")} == set(SOURCES)
+    assert {path.stem for path in FOLDER.glob("[!_]*.py")} == set(SOURCES)
 
 
 def test_declares_its_name_and_record(drawn):

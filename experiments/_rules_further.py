@@ -1,9 +1,9 @@
 """Step sizes beyond the edge of a grid: where the loss still falls there, three more are tried.
 
-The hardest rungs are tuned by one grid an arm. Where the best step size for a task is the smallest or the
-largest of its arm's grid, with a loss lower than that of the step size beside it by more than 2 %, a study of
-that side tries three step sizes half a decade apart beyond it, on the same tuning seeds, and trains all seeds
-with the best of these. These runs take the place of the part's own where their loss in tuning is lower.
+Rungs are tuned by one grid an arm. Where the best step size for a task is the smallest or the largest of its
+arm's grid, with a loss lower than that of the step size beside it by more than 2 %, a study of that side
+tries three step sizes half a decade apart beyond it, on the same tuning seeds, and trains all seeds with the
+best of these. These runs take the place of the part's own where their loss in tuning is lower.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -45,8 +46,14 @@ def edges(tree: xr.DataTree) -> dict[tuple[str, str], int]:
     return found
 
 
-def beyond(name: str, chosen: Chosen, tree: xr.DataTree, num_seeds: int) -> dict[str, tt.Study]:
-    """Studies of the sides on which a complete part has best step sizes at an edge, by name of their part."""
+def beyond(
+    name: str, chosen: Chosen, tree: xr.DataTree, num_seeds: int, **changed: Any
+) -> dict[str, tt.Study]:
+    """Studies of the sides on which a complete part has best step sizes at an edge, by name of their part.
+
+    Args:
+        changed: settings of the part that are not those of the study.
+    """
     found = edges(tree)
     every = tasks_of(chosen)
     studies = {}
@@ -56,6 +63,7 @@ def beyond(name: str, chosen: Chosen, tree: xr.DataTree, num_seeds: int) -> dict
             continue
         tasks = {task: every[task] for task in dict.fromkeys(task for task, _ in pairs)}
         rules = {arm: rule for arm, rule in chosen.arms().items() if any(arm == one for _, one in pairs)}
+        settings = {**changed, "rules": rules}
         edge = {arm: chosen.grids[arm][0 if side < 0 else -1] for arm in rules}
         apart = [math.sqrt(10.0) ** (side * k) for k in range(1, BEYOND + 1)]
         grids = {
@@ -65,7 +73,7 @@ def beyond(name: str, chosen: Chosen, tree: xr.DataTree, num_seeds: int) -> dict
             {"task": task, "rule": arm} for task in tasks for arm in rules if (task, arm) not in pairs
         ]
         studies[f"{name}-{word}"] = part(
-            f"{name}-{word}", chosen, tasks, num_seeds, rules=rules, grids=grids, left_out=left_out
+            f"{name}-{word}", chosen, tasks, num_seeds, grids=grids, left_out=left_out, **settings
         )
     return studies
 

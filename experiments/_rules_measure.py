@@ -66,13 +66,19 @@ def runs_of(tree: xr.DataTree, folders: Sequence[Path]) -> dict[tuple[str, str],
     return found
 
 
-def aligned(every: Mapping[tuple[str, str], Path], place: Path, workers: int = 1) -> xr.Dataset:
+def aligned(
+    every: Mapping[tuple[str, str], Path],
+    place: Path,
+    workers: int = 1,
+    at: tuple[int, ...] = ALIGNED_AT,
+) -> xr.Dataset:
     """Gradients of every rule beside the exact ones, at weights on its own way.
 
     Args:
         every: (task, rule) -> file of its run.
         place: where cells are kept.
         workers: processes.
+        at: updates, of those whose weights were kept.
 
     Returns:
         Dataset (task, rule, seed, checkpoint): :data:`GRADIENTS`, of the recurrent weights; NaN where a
@@ -82,14 +88,14 @@ def aligned(every: Mapping[tuple[str, str], Path], place: Path, workers: int = 1
     tasks, rules = (list(dict.fromkeys(one[axis] for one in paths)) for axis in (0, 1))
     _each(
         _aligned_task,
-        [(place, {one: paths[one] for one in paths if one[0] == task}) for task in tasks],
+        [(place, {one: paths[one] for one in paths if one[0] == task}, at) for task in tasks],
         workers,
     )
     first = Run(tt.results.load_tree(next(iter(paths.values()))))
-    shape = (len(tasks), len(rules), len(first.seeds), len(ALIGNED_AT))
+    shape = (len(tasks), len(rules), len(first.seeds), len(at))
     values = {name: np.full(shape, np.nan) for name in GRADIENTS}
     for (task, rule), path in paths.items():
-        data = read(_cell("alignment", task, rule, path), place)
+        data = read(_cell("alignment", task, rule, path, at), place)
         if data is not None:
             for name in GRADIENTS:
                 values[name][tasks.index(task), rules.index(rule)] = data[name].values
@@ -100,30 +106,30 @@ def aligned(every: Mapping[tuple[str, str], Path], place: Path, workers: int = 1
             "task": _named("task", tasks),
             "rule": _named("rule", rules),
             "seed": ("seed", first.seeds, WORDS | {"long_name": "seed"}),
-            "checkpoint": ("checkpoint", list(ALIGNED_AT), WORDS | {"long_name": "update"}),
+            "checkpoint": ("checkpoint", list(at), WORDS | {"long_name": "update"}),
         },
         {"num_trials": NUM_TRIALS, "block": BLOCK, "weights": "those that the rule itself came to"},
     )
 
 
-def _aligned_task(given: tuple[Path, Mapping[tuple[str, str], Path]]) -> None:
-    place, paths = given
+def _aligned_task(given: tuple[Path, Mapping[tuple[str, str], Path], tuple[int, ...]]) -> None:
+    place, paths, at = given
     for (task, rule), path in paths.items():
-        cell = _cell("alignment", task, rule, path)
+        cell = _cell("alignment", task, rule, path, at)
         if read(cell, place) is None:
-            keep(cell, place, lambda _, path=path: alignment_of(tt.load(path)))
+            keep(cell, place, lambda _, path=path: alignment_of(tt.load(path), at))
             print(f"{cell.name}", flush=True)
     jax.clear_caches()
 
 
-def alignment_of(run: Run) -> xr.Dataset:
+def alignment_of(run: Run, updates: tuple[int, ...] = ALIGNED_AT) -> xr.Dataset:
     """:data:`GRADIENTS` (seed, checkpoint) of a run with kept checkpoints."""
     trials = jax.vmap(run.task.trial)(jax.random.split(jax.random.key(0), NUM_TRIALS))
-    updates = run.tree["checkpoints"]["checkpoint_update"].values
-    found = {name: np.full((len(run.seeds), len(ALIGNED_AT)), np.nan) for name in GRADIENTS}
+    checkpoints = run.tree["checkpoints"]["checkpoint_update"].values
+    found = {name: np.full((len(run.seeds), len(updates)), np.nan) for name in GRADIENTS}
     for row, seed in enumerate(run.seeds):
-        for column, update in enumerate(ALIGNED_AT):
-            kept = updates[row].tolist()
+        for column, update in enumerate(updates):
+            kept = checkpoints[row].tolist()
             if update not in kept[:-1]:
                 continue  # diverged before
             at = kept.index(update)
@@ -358,8 +364,8 @@ def along_tasks(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     return xr.concat(bare, "task", combine_attrs="override").assign_coords(task=_named("task", names))
 
 
-def _cell(what: str, task: str, rule: str, path: Path) -> Cell:
-    declared = {"run": path.stem, "at": list(ALIGNED_AT), "num_trials": NUM_TRIALS, "block": BLOCK}
+def _cell(what: str, task: str, rule: str, path: Path, at: tuple[int, ...]) -> Cell:
+    declared = {"run": path.stem, "at": list(at), "num_trials": NUM_TRIALS, "block": BLOCK}
     return Cell((what, task, rule), declared)
 
 

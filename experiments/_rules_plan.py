@@ -309,17 +309,18 @@ def part(
         "rules": chosen.arms(),
         "training": training(),
         "measures": MEASURES,
+        "test_trials": 64,
         **changed,
     }
     given = chosen.grids if grids is None else grids
     tried = {arm: given[arm] for arm in settings["rules"]}
+    half = settings["training"]["num_updates"] // 2
     return tt.Study(
         f"{NAME}-{name}",
         tasks=tasks,
         seeds=num_seeds,
         seeds_per_cell=2,
-        tuning=tt.studies.Tuning(grid=tried, seeds=TUNING_SEEDS, num_updates=NUM_UPDATES // 2),
-        test_trials=64,
+        tuning=tt.studies.Tuning(grid=tried, seeds=TUNING_SEEDS, num_updates=half),
         **settings,
     )
 

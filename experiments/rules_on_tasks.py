@@ -17,7 +17,7 @@ Protocol:
 - Step sizes: pilots try six configurations of every arm (step sizes, or three of them at each of two
   constants of its own: μ of ModProp, σ of node perturbation) on seeds of their own, on two tasks. Around its
   best one each arm gets five step sizes half a decade apart, sought anew for every task on two further seeds
-  at half the budget; where the loss still falls at an edge, three more are tried beyond it (hardest rungs).
+  at half the budget; where the loss still falls at an edge, three more are tried beyond it.
 - Only rungs that BPTT climbs with half of the pilot seeds or more, and a readout alone with none.
 - Primary outcome: the longest memory (delay, or longest interval) learned within the budget; then the score
   on held-out trials at its end, trials and forward passes to the criterion (not reached is censored, not
@@ -50,7 +50,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from _rules_further import SIDES, beyond, settled
-from _rules_measure import aligned, along_tasks, distances, matched, runs_of
+from _rules_measure import ALIGNED_AT, aligned, along_tasks, distances, matched, runs_of
 from _rules_plan import (
     FLOOR,
     LADDERS,
@@ -60,6 +60,7 @@ from _rules_plan import (
     circuit,
     demanding,
     loss_levels,
+    part,
     parts,
     pilot_steps,
     pilot_tasks,
@@ -76,8 +77,8 @@ from throughtime.results import files, labels
 ROOT = Path(__file__).resolve().parent.parent
 PILOT, RECORD = ROOT / "evidence" / "rules_pilot.nc", ROOT / "evidence" / f"{NAME}.nc"
 RUNGS = ("hard", "middle", "easy")
-ALIGNED, EXTENDED, MATCHED = RUNGS[:1], RUNGS[:1], RUNGS[:2]
-"""Rungs with alignment measured, step sizes tried beyond an edge, and circuits compared at equal loss."""
+ALIGNED, MATCHED = RUNGS[:1], RUNGS[:2]
+"""Rungs with alignment measured, and those on which circuits are compared at equal loss."""
 QUICK_ARMS = ("symmetric-exact", "random-none", FLOOR)
 FURTHER = "further"
 ORDER = ("pilot", *RUNGS, "initialisation", "readout", "optimizer", "batch", FURTHER)
@@ -102,30 +103,73 @@ def run_pilots(run: Runner, place: Path) -> xr.DataTree | None:
     return record
 
 
-def quick_study() -> tt.Study:
-    """A few updates of three arms on one small task: that everything runs, and nothing about learning."""
-    small = dataclasses.replace(circuit(), num_units=16)
-    return tt.Study(
-        NAME,
-        tasks={"match-1000": LADDERS["match"].task("1000")},
-        circuits={"base": small},
-        rules={name: rule for name, rule in choose_quick().arms().items() if name in QUICK_ARMS},
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """What is run: the study, or a small form of it.
+
+    Attributes:
+        chosen: what was settled before.
+        parts: name of a part -> what makes its study. seeds: how many they have.
+        levels: task -> losses at which circuits are compared.
+        record: where the record goes. suffix: of folders.
+        changed: settings of its parts that are not those of the study.
+        aligned_at: updates at which gradients are compared.
+    """
+
+    chosen: Chosen
+    parts: dict[str, Callable[[], tt.Study]]
+    levels: dict[str, tuple[float, ...]]
+    record: Path
+    seeds: int = 10
+    suffix: str = ""
+    changed: dict[str, Any] = dataclasses.field(default_factory=dict)
+    aligned_at: tuple[int, ...] = ALIGNED_AT
+
+
+def full(seeds: int = 10) -> Form:
+    """The study as the record of the pilots settles it."""
+    if not PILOT.exists():
+        raise SystemExit(f"{PILOT} is not there; run the part pilot first.")
+    pilots = files.load(PILOT)
+    chosen = choose(pilots)
+    return Form(chosen, parts(chosen, seeds), loss_levels(part_of(pilots, "tasks")), RECORD, seeds)
+
+
+def small(out: Path) -> Form:
+    """A few updates of three arms on one task, measured as in the study; says nothing about learning."""
+    rules = choose_quick().arms()
+    changed: dict[str, Any] = {
+        "circuits": {"base": dataclasses.replace(circuit(), num_units=16)},
+        "rules": {name: rules[name] for name in QUICK_ARMS},
+        "training": training(num_updates=20, batch_size=8, eval_every=10, log_every=10, keep=(5, 10)),
+        "measures": ("dimensionality", "weight_change", "cka", "shape_distance"),
+        "measure_trials": 16,
+        "test_trials": 16,
+    }
+    chosen = choose_quick()
+    tasks = {"match-1000": LADDERS["match"].task("1000")}
+    return Form(
+        chosen,
+        {"hard": lambda: part("hard", chosen, tasks, 2, **changed)},
+        {"match-1000": (1e3,)},
+        out / f"{NAME}-quick.nc",
         seeds=2,
-        training=training(num_updates=20, batch_size=8, eval_every=10, log_every=10, keep=()),
-        measures=("dimensionality", "weight_change"),
-        measure_trials=16,
-        test_trials=16,
+        suffix="-quick",
+        changed=changed,
+        aligned_at=(5, 10),
     )
 
 
 def choose_quick() -> Chosen:
-    """Constants of the quick form."""
-    return Chosen({"match": ("1000",)}, {}, mu=0.25, sigma=0.1, cosine=0.3)
+    """Constants of the quick form; its grid is so high that there is something below it."""
+    return Chosen(
+        {"match": ("1000",)}, dict.fromkeys(QUICK_ARMS, (0.03, 1.0)), mu=0.25, sigma=0.1, cosine=0.3
+    )
 
 
 def sides() -> list[str]:
     """Names of the studies of step sizes beyond an edge."""
-    return [f"{name}-{word}" for name in EXTENDED for word in SIDES]
+    return [f"{name}-{word}" for name in RUNGS for word in SIDES]
 
 
 def whole(tree: xr.DataTree) -> bool:
@@ -144,24 +188,25 @@ def with_further(trees: dict[str, xr.DataTree]) -> dict[str, xr.DataTree]:
 
 
 def taken_apart(
-    folders: dict[str, Path], trees: dict[str, xr.DataTree], place: Path, workers: int | None
+    folders: dict[str, Path], trees: dict[str, xr.DataTree], place: Path, form: Form, workers: int | None
 ) -> dict[str, xr.Dataset]:
     """What is measured on the kept circuits of the parts that are complete."""
     processes = workers or runtime.available_cores()
-    levels = loss_levels(part_of(files.load(PILOT), "tasks"))
     chosen_trees = with_further(trees)
     paths = {
         name: runs_of(chosen_trees[name], [one for word, one in folders.items() if word.startswith(name)])
-        for name in MATCHED
+        for name in RUNGS
         if name in trees and whole(trees[name])
     }
     pieces = {
-        "alignment": [aligned(paths[name], place, processes) for name in ALIGNED if name in paths],
-        "matched": [matched(one, place, levels, processes) for one in paths.values()],
+        "alignment": [
+            aligned(paths[name], place, processes, form.aligned_at) for name in ALIGNED if name in paths
+        ],
+        "matched": [matched(paths[name], place, form.levels, processes) for name in MATCHED if name in paths],
     }
     found = {path: along_tasks(one) for path, one in pieces.items() if one}
-    for name in EXTENDED:
-        if name in paths and "beyond" in chosen_trees[name]["outcomes"]:
+    for name in paths:
+        if "beyond" in chosen_trees[name]["outcomes"]:
             found[f"{name}/distances"] = distances(chosen_trees[name], paths[name], place)
     name = "initialisation"
     if name in trees and whole(trees[name]):
@@ -189,7 +234,7 @@ def write(
         chosen=json.dumps(dataclasses.asdict(chosen), sort_keys=True),
         not_run="; ".join(missing),
     )
-    ladders = {name: tree for name, tree in trees.items() if name in (*RUNGS, "quick")}
+    ladders = {name: tree for name, tree in trees.items() if name in RUNGS}
     groups = dict(measured or {})
     if ladders:
         groups["longest"] = longest(ladders, chosen)
@@ -213,6 +258,8 @@ def report(record: xr.DataTree) -> None:
         for place, rule in enumerate(labels(found["rule"])):
             one = found.isel(task=row, rule=place)
             number = one["num_seeds"].values
+            if not number.any():
+                continue
             climbed = np.round(np.nan_to_num(one["success_rate"].values) * number).astype(int)
             told = "  ".join(f"{a}/{b}" for a, b in zip(climbed, number, strict=True))
             print(f"{rule:18s} {told}")
@@ -230,46 +277,39 @@ def main(
     until = time.monotonic() + 60 * limit
     out.mkdir(parents=True, exist_ok=True)
 
-    def run(study: tt.Study) -> Any:
+    def run(study: tt.Study, suffix: str = "") -> Any:
         left = max(0.0, (until - time.monotonic()) / 60)
         print(f"\n{study.name}", flush=True)
         minutes = None if np.isinf(left) else left
-        result = study.run(
-            out / f"{study.name}{'-quick' if quick else ''}", limit_minutes=minutes, **settings
-        )
+        result = study.run(out / f"{study.name}{suffix}", limit_minutes=minutes, **settings)
         print(result.summary(), flush=True)
         return result
 
-    if quick:
-        result = run(quick_study())
-        report(write({"quick": result.tree}, choose_quick(), (), out / f"{NAME}-quick.nc"))
-        print("The quick form shows that everything runs; it is too small to judge what is learned.")
-        return 0 if result.complete else 1
     wanted = part or ORDER
-    if "pilot" in wanted and run_pilots(run, PILOT) is None:
+    if "pilot" in wanted and not quick and run_pilots(run, PILOT) is None:
         print("not run: what comes after the pilots, which are not complete")
         return 1
-    if not PILOT.exists():
-        raise SystemExit(f"{PILOT} is not there; run the part pilot first.")
-    chosen = choose(files.load(PILOT))
-    studies = {name: make for name, make in parts(chosen, seeds).items() if name in wanted}
-    complete = [run(make()).complete for make in studies.values()]
-    folders = {name: out / f"{NAME}-{name}" for name in (*parts(chosen), *sides())}
+    form = small(out) if quick else full(seeds)
+    complete = [run(make(), form.suffix).complete for name, make in form.parts.items() if name in wanted]
+    folders = {name: out / f"{NAME}-{name}{form.suffix}" for name in (*form.parts, *sides())}
     begun = {name: folder for name, folder in folders.items() if (folder / "study.json").exists()}
     if FURTHER in wanted:
-        for name in EXTENDED:
+        for name in RUNGS:
             if name in begun and whole(tree := tt.studies.combine(begun[name])):
-                for word, study in beyond(name, chosen, tree, seeds).items():
-                    complete.append(run(study).complete)
+                for word, study in beyond(name, form.chosen, tree, form.seeds, **form.changed).items():
+                    complete.append(run(study, form.suffix).complete)
                     begun[word] = folders[word]
-    missing = [name for name in parts(chosen) if name not in begun]
+    missing = [name for name in form.parts if name not in begun]
     if begun:
         trees = {name: tt.studies.combine(folder) for name, folder in begun.items()}
-        measured = taken_apart(begun, trees, out / f"{NAME}-measured", settings.get("workers"))
-        report(write(trees, chosen, tuple(missing), RECORD, measured))
-        print(f"record: {RECORD}")
+        place = out / f"{NAME}-measured{form.suffix}"
+        measured = taken_apart(begun, trees, place, form, settings.get("workers"))
+        report(write(trees, form.chosen, tuple(missing), form.record, measured))
+        print(f"record: {form.record}")
     for name in missing:
         print(f"not run: {name}")
+    if quick:
+        print("The quick form shows that everything runs; it is too small to judge what is learned.")
     return 0 if all(complete) and not missing else 1
 
 

@@ -221,3 +221,23 @@ def test_parts_with_fewer_seeds_are_padded_with_seeds_that_were_not_run(tmp_path
     flagged = xr.DataArray([-1, 0], attrs={"flag_values": 0, "flag_meanings": "fine"})
     written.add_absent(flagged)
     assert labels(flagged) == ["absent", "fine"]
+
+
+def test_the_quick_form_goes_the_whole_way_and_is_not_run_again(tmp_path, capsys):
+    assert script.main(quick=True, out=tmp_path, workers=1, scheduler="serial") == 0
+    made = tt.results.files.load(tmp_path / f"{plan.NAME}-quick.nc")
+    assert validate(made) == []
+    arms = labels(made["hard/outcomes/rule"])
+    assert set(arms) == set(script.QUICK_ARMS)
+    outcomes = made["hard/outcomes"].to_dataset().isel(task=0, circuit=0, option=0)
+    assert outcomes["beyond"].values[arms.index("random-none")] == -1
+    assert float(outcomes["learning_rate"][arms.index("random-none")].max()) < 0.03
+    aligned = made["alignment"].to_dataset()["cosine"].isel(task=0)
+    np.testing.assert_allclose(aligned[labels(aligned["rule"]).index(plan.BPTT)], 1.0)
+    assert made["matched"]["reached"].values[..., 0].all()
+    distances = made["hard/distances"]["shape_distance"].values
+    assert np.isfinite(distances[0]).all()
+    before = capsys.readouterr().out
+    assert "alignment-match-1000" in before
+    assert script.main(quick=True, out=tmp_path, workers=1, scheduler="serial") == 0
+    assert "alignment-match-1000" not in capsys.readouterr().out

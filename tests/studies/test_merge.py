@@ -145,3 +145,36 @@ def test_a_run_of_other_content_is_never_overwritten(diverging: Any, tmp_path: P
     assert written.name == f"{path.stem}-{plan.identity[:12]}.nc"
     assert float(results.load_tree(other.path / "runs" / path.name)["training/loss"][0, 0]) == 7.0
     assert content_sha256(results.load_tree(written)) == content_sha256(tree)
+
+
+def test_a_study_of_more_seeds_takes_over_those_that_are_merged(tmp_path: Path) -> None:
+    few, more = (small(seeds=number, seeds_per_cell=1, test_trials=2) for number in (2, 3))
+    place = finished(few, Folder(tmp_path / "study"))
+    first = place.merge(few.runs()[0])
+    place.declare(more)
+    plan = more.runs()[0]
+    assert [cell.seeds for cell in place.pending()] == [(2,)]
+    begun = place.open_run(plan)
+    assert begun is not None
+    assert begun["training/seed"].values.tolist() == [0, 1]
+    assert run_cell(place.path, plan.cells[2].identity).computed
+    before = place.summaries()
+    path = place.merge(plan)
+    assert_same_run(results.load_tree(path), whole(more, plan))
+    assert first.exists()
+    assert path != first
+    for name in (place.path / "cells").glob("*.json"):
+        name.unlink()
+    assert canonical(place.summaries()) == canonical(before)
+    place.declare(few)  # and back again
+    assert place.pending() == ()
+    assert place.merge(few.runs()[0]) == first
+
+
+def test_fewer_seeds_are_taken_out_of_a_run_of_more(tmp_path: Path) -> None:
+    more, few = (small(seeds=number, seeds_per_cell=1, test_trials=2) for number in (2, 1))
+    place = finished(more, Folder(tmp_path / "study"))
+    place.merge(more.runs()[0])
+    place.declare(few)
+    assert place.pending() == ()
+    assert_same_run(results.load_tree(place.merge(few.runs()[0])), whole(few, few.runs()[0]))

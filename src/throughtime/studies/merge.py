@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from throughtime.studies.plans import Combination
 
 OF_CELLS = ("seconds", "device_kind", "created_at", "held_out_loss", "step_size", "run_id")
+BY_SEED = ("init_sha256", "data_sha256")
+"""Attributes of a run that have an entry for every seed."""
 
 
 def merge_run(folder: str | os.PathLike[str], identity: str, keep_parts: bool = False) -> str:
@@ -74,10 +76,9 @@ def open_run(place: Folder, plan: RunPlan) -> xr.DataTree | None:
     path = place.run_path(plan)
     if path is not None:
         return results.load_tree(path)
-    there = [cell for cell in plan.cells if place.part_path(cell).exists()]
-    if not there:
-        return None
-    return merged(place, plan, [(cell, results.load_tree(place.part_path(cell))) for cell in there])
+    found = [(cell, _found(place, cell)) for cell in plan.cells]
+    there = [(cell, tree) for cell, tree in found if tree is not None]
+    return merged(place, plan, there) if there else None
 
 
 def merged(place: Folder, plan: RunPlan, parts: list[tuple[Cell, xr.DataTree]]) -> xr.DataTree:
@@ -108,14 +109,7 @@ def _about(place: Folder, plan: RunPlan, parts: list[tuple[Cell, xr.DataTree]]) 
     losses: dict[str, Any] = {}
     for tree in trees:
         losses |= json.loads(tree.attrs["held_out_loss"])
-    cells = {
-        cell.identity: {
-            **{name: tree.attrs[name] for name in OF_CELLS if name in tree.attrs},
-            "content_sha256": results.content_sha256(tree),
-            "bytes": _size(place.part_path(cell)),
-        }
-        for cell, tree in parts
-    }
+    cells = {cell.identity: _told(place, cell, tree) for cell, tree in parts}
     about = {
         "plan": plan.identity,
         "device_kind": ", ".join(sorted({str(tree.attrs["device_kind"]) for tree in trees})),
@@ -129,16 +123,60 @@ def _about(place: Folder, plan: RunPlan, parts: list[tuple[Cell, xr.DataTree]]) 
     return about
 
 
+def _told(place: Folder, cell: Cell, tree: xr.DataTree) -> dict[str, Any]:
+    """What a run keeps of a part, beside its arrays."""
+    if "cells" in tree.attrs:  # it lies in a run of fewer or other seeds
+        known: dict[str, Any] = json.loads(str(tree.attrs["cells"]))[cell.identity]
+        return known
+    return {
+        **{name: tree.attrs[name] for name in OF_CELLS if name in tree.attrs},
+        "content_sha256": results.content_sha256(tree),
+        "bytes": _size(place.part_path(cell)),
+    }
+
+
 def _part(place: Folder, cell: Cell) -> tuple[Cell, xr.DataTree]:
     path = place.part_path(cell)
     if not path.exists() and place.summary(cell) is None:
         raise ValueError(f"study: {cell.name} is not done; run it before its run is merged.")
+    tree = _found(place, cell)
+    return cell, results.load_tree(path) if tree is None else tree  # which says what is not there
+
+
+def _found(place: Folder, cell: Cell) -> xr.DataTree | None:
+    """The part of a cell: its file, or its seeds in a run it was merged into; None where it is not done."""
+    path = place.part_path(cell)
+    if not path.exists():
+        return _within(place, cell)
     tree = results.load_tree(path)
     if tree.attrs.get("cell") != cell.identity:
         raise ValueError(
             f"study: {path.name} is the part of another cell; remove it, and run the study again."
         )
-    return cell, tree
+    return tree
+
+
+def _within(place: Folder, cell: Cell) -> xr.DataTree | None:
+    """The seeds of a cell in a run that it was merged into, of this declaration or of one before it."""
+    for declared in place.declarations(of_this_code=True):
+        plan = declared.runs.get(cell.labels) if cell.identity in declared.cells else None
+        path = None if plan is None else place.run_path(plan)
+        if path is None:
+            continue
+        tree = results.load_tree(path)
+        cells = json.loads(str(tree.attrs.get("cells", "{}")))
+        if cell.identity in cells:
+            part = tree.sel(seed=list(cell.seeds))
+            of_seeds = {name: _of(cell.seeds, str(tree.attrs[name])) for name in BY_SEED}
+            part.attrs = {**tree.attrs, **cells[cell.identity], **of_seeds}
+            return part
+    return None
+
+
+def _of(seeds: tuple[int, ...], told: str) -> str:
+    """What is told of these seeds, as JSON by seed."""
+    known = json.loads(told)
+    return json.dumps({str(seed): known[str(seed)] for seed in seeds})
 
 
 def _written(place: Folder, plan: RunPlan, parts: list[tuple[Cell, xr.DataTree]]) -> Path:
@@ -189,18 +227,12 @@ def _found_again(place: Folder, plan: RunPlan) -> Path | None:
     return None
 
 
-def rebuilt(place: Folder, plan: RunPlan, cell: Cell) -> tuple[xr.DataTree, dict[str, Any]] | None:
+def rebuilt(place: Folder, cell: Cell) -> tuple[xr.DataTree, dict[str, Any]] | None:
     """What is left of a cell's part once that is merged: enough of it for its summary; its hash and size."""
-    path = place.run_path(plan)
-    if path is None:
+    part = _within(place, cell)
+    if part is None:
         return None
-    tree = results.load_tree(path)
-    cells = json.loads(str(tree.attrs.get("cells", "{}")))
-    if cell.identity not in cells:
-        return None
-    told = cells[cell.identity]
-    part = tree.sel(seed=list(cell.seeds))
-    part.attrs = {**tree.attrs, **told}
+    told = _told(place, cell, part)
     return part, {name: told[name] for name in ("content_sha256", "bytes")}
 
 

@@ -371,8 +371,12 @@ def every_seed(folder: Path) -> xr.Dataset:
     codes, replicates = np.repeat(np.arange(len(groups)), len(seeds)), np.tile(seeds, len(groups))
     wanted = _only(_columns([names[code] for code in codes], replicates)).any(0)
     values = np.full((len(tasks), *wanted.shape), np.nan)
+    paths: dict[str, dict[tuple[str, str], Path]] = {task: {} for task in tasks}
+    for one in json.loads(str(tree.attrs["runs"])):
+        (path,) = (folder / "runs").glob(f"*-{one['run_id']}.nc")
+        paths[one["task"]][one["rule"], one["circuit"]] = path
     for place, task in enumerate(tasks):
-        rates = _rates(folder / "runs", outcomes.isel(task=place, option=0), task, groups, num_trials)
+        rates = _rates(paths[task], outcomes.isel(task=place, option=0), groups, num_trials)
         with single_threaded():
             for one, other in np.argwhere(np.triu(wanted)):
                 x, y = rates[one], rates[other]
@@ -396,19 +400,24 @@ def every_seed(folder: Path) -> xr.Dataset:
 
 
 def _rates(
-    runs: Path, outcomes: xr.Dataset, task: str, groups: list[tuple[str, str]], num_trials: int
+    runs: dict[tuple[str, str], Path],
+    outcomes: xr.Dataset,
+    groups: list[tuple[str, str]],
+    num_trials: int,
 ) -> list[np.ndarray | None]:
-    """(sample, unit) of every group and seed; None where it is not there, diverged or stands still."""
+    """(sample, unit) of every group and seed; None where it is not there, diverged or stands still.
+
+    Args:
+        runs: (rule, circuit) -> file of the run.
+    """
     found: list[np.ndarray | None] = []
     seeds = [int(seed) for seed in outcomes["seed"].values]
     status = outcomes["status"].transpose("rule", "circuit", "seed").values.reshape(len(groups), -1)
-    option = labels(outcomes["option"].expand_dims("option"))[0]
-    for (rule, circuit), ended in zip(groups, status, strict=True):
-        paths = list(runs.glob(f"{task}-{circuit}-{rule}-{option}-*.nc"))
-        if not paths:
+    for group, ended in zip(groups, status, strict=True):
+        if group not in runs:
             found += [None] * len(seeds)
             continue
-        run, loss = tt.load(paths[0]), tt.objectives.SquaredError()
+        run, loss = tt.load(runs[group]), tt.objectives.SquaredError()
         probe = Probe(run.task, run.circuit, loss, data_seed=seeds[0], num_trials=num_trials)
         trial, time = probe.samples
         for seed, one in zip(seeds, ended, strict=True):

@@ -49,7 +49,7 @@ def of(rules, tasks=None, kept=False):
 
 def number(value, digits=2):
     """A number as the manual writes it."""
-    return f"{float(value):.{digits}f}".replace("-", "−")
+    return f"{round(float(value), digits) + 0.0:.{digits}f}".replace("-", "−")
 
 
 def across(name):
@@ -99,37 +99,37 @@ def alignment():
     ]
 
 
-def excess(rules):
-    """Mean distance from BPTT's circuits of other seeds at equal loss, beyond that between BPTT's own."""
+def over_tasks(values, rules):
+    """Mean over pairs of circuits of these arms and its t interval, ladders of tasks being the replicates."""
     data = record()["matched"].to_dataset()
-    arms = labels(data["rule"])
-    own = data["null_angle"].isel(rule=arms.index(BPTT))
-    values = [(data["null_angle"].isel(rule=arms.index(rule)) - own).mean() for rule in rules]
-    return float(min(values)), float(max(values))
+    ladders = [name.rpartition("-")[0] for name in labels(data["task"])]
+    picked = values.isel(rule=[labels(data["rule"]).index(rule) for rule in rules]).values
+    means = [picked[[one == ladder for one in ladders]] for ladder in dict.fromkeys(ladders)]
+    with imported(ROOT / "figures" / "alignment.py") as figure:
+        mean, low, high = figure.mean_of(
+            np.array([one[np.isfinite(one)].mean() for one in means if np.isfinite(one).any()])
+        )
+    return f"{number(mean)} ({number(low)} to {number(high)})"
 
 
 def circuits():
     """Claims about circuits at equal loss."""
     data = record()["matched"].to_dataset()
-    arms = labels(data["rule"])
-    both = data["angle"] - data["null_angle"]
-    nearer = {rule: -float(both.isel(rule=arms.index(rule)).mean()) for rule in arms if rule != BPTT}
-    others = [nearer[rule] for rule in (ALIGNED, *LACKING)]
-    groups = [
-        [rule for rule in LACKING if rule.startswith("symmetric")],
-        [ALIGNED, *(rule for rule in LACKING if rule.startswith("random"))],
+    others = data["null_angle"]
+    further = others - others.isel(rule=labels(data["rule"]).index(BPTT))
+    nearer = others - data["angle"]
+    symmetric, random = ([rule for rule in LACKING if rule.startswith(one)] for one in FEEDBACKS)
+    words = {
+        " rad after less than exact transport with symmetric feedback": symmetric,
+        " with random": random,
+        " after feedback alignment": [ALIGNED],
+        " after node perturbation": [NOISY],
+        " after the rotated control": [ROTATED],
+    }
+    told = [
+        [over_tasks(values, rules) + word for word, rules in words.items()] for values in (further, nearer)
     ]
-    symmetric, random = (excess(one) for one in groups)
-    alone, turned = excess([NOISY])[0], excess([ROTATED])[0]
-    return [
-        f"by {number(symmetric[0])} to {number(symmetric[1])} rad with symmetric feedback, "
-        f"{number(random[0])} to {number(random[1])} with random, {number(alone)} by node perturbation and "
-        f"{number(turned)} by the rotated control",
-        f"nearer than to BPTT's circuits from other weights by {number(min(others))} to "
-        f"{number(max(others))} rad after feedback alignment and less than exact transport, by "
-        f"{number(nearer[NOISY])} after node perturbation and {number(nearer[ROTATED])} after the rotated "
-        "control",
-    ]
+    return [f"by {', '.join(one[:-1])} and {one[-1]}" for one in told]
 
 
 def initialisation():
@@ -165,15 +165,19 @@ def initialisation():
 def beyond():
     """Claims about step sizes."""
     with imported(ROOT / "experiments" / "rules_on_tasks.py"):
-        edges = importlib.import_module("_rules_further").edges
-    falls = {name: len(edges(record()[name])) for name in ("hard", "middle", "easy")}
-    taken = int(np.abs(record()["hard"]["outcomes"]["beyond"].values).sum())
-    others = [falls["middle"] + falls["easy"]]
-    others.append(sum(record()[name]["tuning"]["loss"].values[..., 0].size for name in ("middle", "easy")))
+        further = importlib.import_module("_rules_further")
+    tried = taken = still = arms = 0
+    for name in ("hard", "middle", "easy"):
+        found = further.edges(record()[name])
+        arms += record()[name]["tuning"]["loss"].values[..., 0].size
+        tried += len(found)
+        taken += int(np.abs(record()[name]["outcomes"]["beyond"].values).sum())
+        for word, side in further.SIDES.items():
+            beyond_it = further.edges(record()[f"{name}-{word}"])
+            still += sum(found.get(pair) == side for pair, one in beyond_it.items() if one == side)
     return [
-        f"On the hardest rungs {falls['hard']} arms whose loss still fell at an edge of their grid were "
-        f"tried beyond it, and {taken} of them were better there; on the others that was not done, where it "
-        f"falls for {others[0]} of {others[1]}"
+        f"For {tried} of {arms} pairs of arm and rung the loss still fell at an edge of the grid; beyond it "
+        f"{taken} of them were better, and for {still} it still fell at the end"
     ]
 
 

@@ -30,7 +30,7 @@ def rules_part() -> str:
         found = tree["longest"].to_dataset()
         met, kept = figure.runs(tree, found)
         arms_of = importlib.import_module("_arms")
-        heads = [arms_of.title_of(name).replace("\n", " ") for name in labels(found["task"])]
+        heads = [arms_of.short_of(name) for name in labels(found["task"])]
         groups = [(word, group.arms) for word, group in arms_of.GROUPS.items()]
     rules = labels(found["rule"])
     lines = []
@@ -41,8 +41,8 @@ def rules_part() -> str:
         cells = [_ladder(task) for task in one]
         total = f"{number} of {run} ({low:.2f} to {high:.2f})"
         stayed = int(np.nansum(kept[:, rules.index(rule)]))
-        lines.append((word, arm.name, total, str(stayed), *cells))
-    return table(("feedback", "transport", "met the criterion", "and kept it", *heads), lines)
+        lines.append((word.removesuffix(" feedback"), arm.name, total, str(stayed), *cells))
+    return table(("feedback", "transport", "met", "kept", *heads), lines)
 
 
 def _ladder(values: np.ndarray) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,11 +10,11 @@ import numpy as np
 import xarray as xr
 from _anatomy_measure import MEASURES
 from _anatomy_plan import SLOT, TASKS, Cell, Form, declaration
+from _study import keep
 
-from throughtime import atomic, config, runtime
+from throughtime import config, runtime
 from throughtime.results import provenance
 from throughtime.results.flags import flag_attributes
-from throughtime.results.plain import plain_attributes
 
 PARTS = ("untrained", "clipping", "pilot", "trained", "memory")
 DIMS = {
@@ -29,41 +27,9 @@ DIMS = {
 CONDITIONS = {"trained": ("1", "lag of the task, slots"), "memory": ("1", "steps of a trial")}
 
 
-def path_of(cell: Cell, folder: Path) -> Path:
-    """File of a cell: its name and the beginning of its identity."""
-    return folder / f"{cell.name}-{cell.identity[:12]}.nc"
-
-
-def read(cell: Cell, folder: Path) -> xr.Dataset | None:
-    """The cell, if it has been measured."""
-    path = path_of(cell, folder)
-    if not path.exists():
-        return None
-    with xr.open_dataset(io.BytesIO(path.read_bytes()), engine="h5netcdf", mask_and_scale=False) as stored:
-        data = stored.load().drop_encoding()
-    data.attrs = plain_attributes(data.attrs)
-    for one in data.variables.values():
-        one.attrs = plain_attributes(one.attrs)
-    if data.attrs["identity"] != cell.identity:
-        raise SystemExit(f"gradient_anatomy: {path} is of another declaration; delete it.")
-    return data
-
-
 def measure(cell: Cell, folder: Path) -> xr.Dataset:
     """Measure a cell and keep it: the file appears whole or not at all, and is never changed again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    path = path_of(cell, folder)
-    atomic.sweep(path)
-    began = time.perf_counter()
-    data = MEASURES[cell.part](cell.declared)
-    data.attrs = {
-        "identity": cell.identity,
-        "seconds": time.perf_counter() - began,
-        "code_sha256": provenance.code_sha256(provenance.PACKAGE),
-    }
-    encoding = {str(name): {"_FillValue": None} for name in data.variables}
-    atomic.write_bytes(path, bytes(data.to_netcdf(engine="h5netcdf", encoding=encoding)))
-    return data
+    return keep(cell, folder, lambda one: MEASURES[one.part](one.declared))
 
 
 def labelled(names: Sequence[str], long_name: str) -> dict[str, Any]:

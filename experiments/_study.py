@@ -167,6 +167,19 @@ def keep(cell: Cell, folder: Path, measure: Callable[[Cell], xr.Dataset]) -> xr.
     return data
 
 
+def entry(
+    description: str, studies: Callable[[str], Study], report: Callable[[xr.DataTree], None]
+) -> Callable[..., int]:
+    """``main`` of an experiment, as ``throughtime run`` calls it; arguments as for :func:`command_line`."""
+
+    def main(quick: bool = False, out: Path = Path("results"), limit: float = float("inf")) -> int:
+        """Measure what is missing within ``limit`` minutes and write the record; 0 if nothing is missing."""
+        given = ["--out", str(out), "--limit", str(limit), *(["--quick"] if quick else [])]
+        return command_line(description, studies, report, given)
+
+    return main
+
+
 def command_line(
     description: str,
     studies: Callable[[str], Study],

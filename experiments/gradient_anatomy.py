@@ -23,7 +23,8 @@ from pathlib import Path
 import jax
 import xarray as xr
 from _anatomy_plan import FULL, QUICK, Cell, Form, cells
-from _anatomy_record import combine, measure, read
+from _anatomy_record import combine, measure
+from _study import read
 
 import throughtime as tt
 from throughtime.results.flags import labels

@@ -36,11 +36,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import xarray as xr
 from _innate_measure import measure
-from _study import Cell, Study, command_line
+from _study import Cell, Study, command_line, entry
 
 from throughtime.results.flags import flag_attributes
 
@@ -188,11 +187,7 @@ def report(tree: xr.DataTree) -> None:
         )
 
 
-def main(quick: bool = False, out: Path = Path("results"), limit: float = float("inf")) -> int:
-    """Measure what is missing within ``limit`` minutes and write the record; 0 if nothing is missing."""
-    given = ["--out", str(out), "--limit", str(limit), *(["--quick"] if quick else [])]
-    return command_line(str(__doc__), study, report, given)
-
+main = entry(str(__doc__), study, report)
 
 if __name__ == "__main__":
     sys.exit(command_line(str(__doc__), study, report))

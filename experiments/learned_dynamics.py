@@ -32,7 +32,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from _learned_measure import measure
-from _study import Cell, Study, command_line
+from _study import Cell, Study, command_line, entry
 
 NAME = "learned_dynamics"
 TASKS = ("flip-flop", "contextual-integration", "ready-set-go", "delayed-response")
@@ -123,10 +123,7 @@ def report(tree: xr.DataTree) -> None:
                 print(f"  {name}: {np.round(data[name].values, 2).tolist()}")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure what is missing, write the record, print it."""
-    return command_line(str(__doc__), study, report, arguments)
-
+main = entry(str(__doc__), study, report)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command_line(str(__doc__), study, report))

@@ -42,11 +42,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
-from _study import Cell, Study, command_line
+from _study import Cell, Study, command_line, entry
 from _timing_measure import BLOCKS, SHOWN, TRAINED, growth, measure
 from scipy import stats
 
@@ -247,11 +246,7 @@ def report(tree: xr.DataTree) -> None:
                     print(f"{stop}, {side}, {words}, {name}: {np.round(shown, 4).tolist()}")
 
 
-def main(quick: bool = False, out: Path = Path("results"), limit: float = float("inf")) -> int:
-    """Measure what is missing within ``limit`` minutes and write the record; 0 if nothing is missing."""
-    given = ["--out", str(out), "--limit", str(limit), *(["--quick"] if quick else [])]
-    return command_line(str(__doc__), study, report, given)
-
+main = entry(str(__doc__), study, report)
 
 if __name__ == "__main__":
     sys.exit(command_line(str(__doc__), study, report))

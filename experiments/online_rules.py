@@ -36,13 +36,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from pathlib import Path
 
 import numpy as np
 import xarray as xr
 from _online_measure import measure
 from _online_plan import FULL, NOT_RUN, QUICK, Form, cells, declaration, levels
-from _study import Cell, Study, command_line
+from _study import Cell, Study, command_line, entry
 
 from throughtime.results.flags import flag_attributes, labels
 
@@ -135,11 +134,7 @@ def report(tree: xr.DataTree) -> None:
         print(f"{rule:14s}", *(f"{value:7.3f}" for value in mean))
 
 
-def main(quick: bool = False, out: Path = Path("results"), limit: float = float("inf")) -> int:
-    """Measure what is missing within ``limit`` minutes and write the record; 0 if nothing is missing."""
-    given = ["--out", str(out), "--limit", str(limit), *(["--quick"] if quick else [])]
-    return command_line(str(__doc__), study, report, given)
-
+main = entry(str(__doc__), study, report)
 
 if __name__ == "__main__":
     sys.exit(command_line(str(__doc__), study, report))

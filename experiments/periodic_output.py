@@ -35,13 +35,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from _periodic_measure import measure
-from _study import Cell, Study, command_line
+from _study import Cell, Study, command_line, entry
 
 from throughtime.results.flags import flag_attributes, labels
 
@@ -194,11 +193,7 @@ def report(tree: xr.DataTree) -> None:
                 )
 
 
-def main(quick: bool = False, out: Path = Path("results"), limit: float = float("inf")) -> int:
-    """Measure what is missing within ``limit`` minutes and write the record; 0 if nothing is missing."""
-    given = ["--out", str(out), "--limit", str(limit), *(["--quick"] if quick else [])]
-    return command_line(str(__doc__), study, report, given)
-
+main = entry(str(__doc__), study, report)
 
 if __name__ == "__main__":
     sys.exit(command_line(str(__doc__), study, report))

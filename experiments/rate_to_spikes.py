@@ -44,7 +44,7 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
-from _study import Cell, Study, command_line
+from _study import Cell, Study, command_line, entry
 from _transfer_measure import ACCURACY_AT_LEAST, measure, words
 
 from throughtime.results.flags import flag_attributes, labels
@@ -274,10 +274,7 @@ def report(tree: xr.DataTree) -> None:
                 print(f"  {name} {np.round(one[name].values, 2).tolist()} {one[name].attrs['units']}")
 
 
-def main(arguments: list[str] | None = None) -> int:
-    """Measure what is missing, write the record, print it."""
-    return command_line(str(__doc__), study, report, arguments)
-
+main = entry(str(__doc__), study, report)
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(command_line(str(__doc__), study, report))

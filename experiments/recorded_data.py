@@ -29,13 +29,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import xarray as xr
 from _recorded_measure import ONE, circuits, coding, comparison, recording
-from _study import Cell, Study, command_line
+from _study import Cell, Study, command_line, entry
 
 import throughtime as tt
 from throughtime.results.flags import labels
@@ -214,11 +213,7 @@ def spread(values: xr.DataArray) -> str:
     return f"{found.mean():.3f} ({found.min():.3f} to {found.max():.3f})" if found.size else "none"
 
 
-def main(quick: bool = False, out: Path = Path("results"), limit: float = float("inf")) -> int:
-    """Measure what is missing within ``limit`` minutes and write the record; 0 if nothing is missing."""
-    given = ["--out", str(out), "--limit", str(limit), *(["--quick"] if quick else [])]
-    return command_line(str(__doc__), study, report, given)
-
+main = entry(str(__doc__), study, report)
 
 if __name__ == "__main__":
     sys.exit(command_line(str(__doc__), study, report))

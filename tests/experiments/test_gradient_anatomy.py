@@ -22,6 +22,7 @@ with imported(ROOT / "experiments" / "gradient_anatomy.py") as study:
     plan, measuring, record = (
         importlib.import_module(f"_anatomy_{name}") for name in ("plan", "measure", "record")
     )
+    files = importlib.import_module("_study")
 
 TINY = plan.Form(
     "tiny", num_units=4, batch_size=4, untrained=("vanilla-1", "relu-1.6", "gru"), blank=4,
@@ -134,7 +135,7 @@ def test_stopped_at_every_cell_it_goes_on_and_ends_the_same(finished, tmp_path, 
 
     for part in record.PARTS:
         monkeypatch.setitem(record.MEASURES, part, kept(part))
-    torn = tmp_path / f".{record.path_of(next(iter(done.found)), tmp_path).name}.0.part"
+    torn = tmp_path / f".{files.path_of(next(iter(done.found)), tmp_path).name}.0.part"
     torn.write_bytes(b"half")
     for stops in range(1, len(contents) + 1):
         with pytest.raises(KeyboardInterrupt):
@@ -166,9 +167,9 @@ def test_nothing_is_started_after_the_limit(tmp_path, capsys):
 def test_a_file_of_another_declaration_is_not_taken(finished, tmp_path):
     done, _ = finished
     first, second = list(done.found)[:2]
-    record.path_of(second, tmp_path).write_bytes(record.path_of(first, done.folder).read_bytes())
+    files.path_of(second, tmp_path).write_bytes(files.path_of(first, done.folder).read_bytes())
     with pytest.raises(SystemExit, match="of another declaration"):
-        record.read(second, tmp_path)
+        files.read(second, tmp_path)
 
 
 def test_norms_are_those_of_a_leak_alone():

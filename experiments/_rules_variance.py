@@ -82,8 +82,8 @@ def components(tree: xr.DataTree, distances: xr.Dataset | None = None) -> xr.Dat
     A run that diverged counts with the lowest score and the highest loss of its task, and with the measures
     of the last weights it kept; it has no distances. A seed that lacks a value somewhere is left out of that
     outcome (``num_seeds`` remain); with fewer than two all is NaN. Bounds are percentiles over resampled
-    seeds, pairs of copies of one seed left out; with six seeds they hold the truth in 80 to 90 % where seeds
-    differ in the effect itself.
+    seeds, pairs of copies of one seed left out; with six to ten seeds they hold the truth in 80 to 95 % where
+    seeds differ in the effect itself.
 
     Args:
         tree: the part ``initialisation`` of the study, whose circuits are named by gain and tau.

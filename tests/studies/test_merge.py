@@ -178,3 +178,21 @@ def test_fewer_seeds_are_taken_out_of_a_run_of_more(tmp_path: Path) -> None:
     place.declare(few)
     assert place.pending() == ()
     assert_same_run(results.load_tree(place.merge(few.runs()[0])), whole(few, few.runs()[0]))
+
+
+def test_a_record_of_more_seeds_is_made_of_the_run_that_has_them(tmp_path: Path) -> None:
+    few, more = (small(seeds=number, seeds_per_cell=1, test_trials=2) for number in (2, 3))
+    place = finished(few, Folder(tmp_path / "study"))
+    first = results.load_tree(place.merge(few.runs()[0])).attrs["run_id"]
+    place.declare(more)
+    begun = tt.studies.combine(place.path)
+    assert begun["outcomes"]["complete"].values.tolist() == [[[[0]]]]
+    assert np.isfinite(begun["curves"]["loss"].values[0, 0, 0, 0, :2]).any(-1).all()
+    assert json.loads(begun.attrs["runs"]) == []
+    assert run_cell(place.path, more.runs()[0].cells[2].identity).computed
+    path = place.merge(more.runs()[0])
+    made = tt.studies.combine(place.path)
+    (run,) = json.loads(made.attrs["runs"])
+    assert run["run_id"] == results.load_tree(path).attrs["run_id"] != first
+    assert made["outcomes"]["complete"].values.tolist() == [[[[1]]]]
+    assert np.isfinite(made["curves"]["loss"].values[0, 0, 0, 0]).any(-1).all()

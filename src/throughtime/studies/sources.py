@@ -18,7 +18,7 @@ from throughtime.studies.record import AXES, Frame
 if TYPE_CHECKING:
     from throughtime.studies.declaration import Study
 
-RECORD_VERSION = 1
+RECORD_VERSION = 2
 """Of what :func:`throughtime.studies.combine` makes of the same files."""
 ROOMS = ("cells", "runs", "analysis")
 
@@ -115,23 +115,12 @@ def sources(folder: Path) -> Sources:
         )
     done = _by_cell(place.summaries().values(), frame, current)
     failed = _by_cell(place.failures().values(), frame, current)
-    files_of = _run_files(folder, done)
-    seeds_in: dict[tuple[int, ...], dict[Path, list[int]]] = {}
     measured: dict[tuple[int, ...], tuple[Piece, ...]] = {}
-    for (kind, at, seeds), summary in done.items():
-        if kind == "train":
-            part = folder / "cells" / f"{summary['name']}.nc"
-            path = part if part.is_file() else files_of.get(summary["identity"], (None, ""))[0]
-            if path is not None:
-                seeds_in.setdefault(at, {}).setdefault(path, []).extend(seeds)
-        elif kind == "measure":
-            path = folder / "analysis" / f"{summary['name']}.nc"
-            if path.is_file():
-                measured[at] = (Piece(path, frame.seeds),)
-    merged = {}
     for (kind, at, _), summary in done.items():
-        if kind == "train" and summary["identity"] in files_of:
-            merged[at] = files_of[summary["identity"]][1]
+        path = folder / "analysis" / f"{summary['name']}.nc"
+        if kind == "measure" and path.is_file():
+            measured[at] = (Piece(path, frame.seeds),)
+    trained, merged = _runs(folder, frame, done)
     refused = {
         frame.place(**dict(zip(AXES, names, strict=True))): why for names, why in study.refused.items()
     }
@@ -142,10 +131,7 @@ def sources(folder: Path) -> Sources:
         frame=frame,
         done=done,
         failed=failed,
-        trained={
-            at: tuple(Piece(path, tuple(seeds)) for path, seeds in several.items())
-            for at, several in seeds_in.items()
-        },
+        trained=trained,
         measured=measured,
         merged=merged,
         refused=refused,
@@ -178,20 +164,51 @@ def _by_cell(
     return found
 
 
-def _run_files(folder: Path, done: dict[Any, dict[str, Any]]) -> dict[str, tuple[Path, str]]:
-    """Identity of a cell -> the merged run that holds its seeds, and its run id."""
+def _runs(
+    folder: Path, frame: Frame, done: dict[tuple[str, tuple[int, ...], tuple[int, ...]], dict[str, Any]]
+) -> tuple[dict[tuple[int, ...], tuple[Piece, ...]], dict[tuple[int, ...], str]]:
+    """Place -> the pieces of files with its seeds; place -> run id, where one file holds all of them.
+
+    Seeds that are not merged into the run of the study lie in parts, or in a run of an earlier declaration.
+    """
+    cells_at: dict[tuple[int, ...], dict[str, tuple[int, ...]]] = {}
+    for (kind, at, seeds), summary in done.items():
+        if kind == "train":
+            cells_at.setdefault(at, {})[summary["identity"]] = seeds
+    files = _run_files(folder)
+    part_of = {one["identity"]: folder / "cells" / f"{one['name']}.nc" for one in done.values()}
+    run_of = {identity: path for path, _, held in files for identity in held}
+    pieces: dict[tuple[int, ...], tuple[Piece, ...]] = {}
+    merged: dict[tuple[int, ...], str] = {}
+    for at, cells in cells_at.items():
+        if set(frame.seeds) == {seed for seeds in cells.values() for seed in seeds}:
+            for path, run_id, held in files:
+                if held == set(cells):
+                    merged[at], pieces[at] = run_id, (Piece(path, frame.seeds),)
+        if at not in merged:
+            seeds_in: dict[Path, list[int]] = {}
+            for identity, seeds in cells.items():
+                part = part_of[identity]
+                if part.is_file() or identity in run_of:
+                    seeds_in.setdefault(part if part.is_file() else run_of[identity], []).extend(seeds)
+            if seeds_in:
+                pieces[at] = tuple(Piece(path, tuple(seeds)) for path, seeds in seeds_in.items())
+    return pieces, merged
+
+
+def _run_files(folder: Path) -> list[tuple[Path, str, frozenset[str]]]:
+    """Files of merged runs, each with its run id and the identities of its cells."""
     import h5py
 
-    wanted = {one["identity"] for (kind, _, _), one in done.items() if kind == "train"}
-    found = {}
+    found = []
     for name in _names(folder / "runs"):
         if not name.endswith(".nc"):
             continue
         with h5py.File(folder / "runs" / name, "r") as file:
             own = plain_attributes({key: file.attrs.get(key, b"") for key in ("cells", "run_id")})
-        cells, run_id = json.loads(own["cells"] or "{}"), own["run_id"]
-        for identity in wanted.intersection(cells):
-            found[identity] = (folder / "runs" / name, run_id)
+        found.append(
+            (folder / "runs" / name, str(own["run_id"]), frozenset(json.loads(own["cells"] or "{}")))
+        )
     return found
 
 

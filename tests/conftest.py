@@ -8,18 +8,27 @@ suite. Tests about bits, and one of the gradient, run in processes that compile 
 from __future__ import annotations
 
 import gc
+import inspect
 import os
 import sys
+import time
 from pathlib import Path
+
+from tests.processes import SEARCHES
 
 os.environ.setdefault("THROUGHTIME_CORES", "2")
 os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
 
-gc.set_threshold(50_000, 20, 50)  # traces are many small objects: a sixth of the time went into searches
+gc.set_threshold(*SEARCHES)
 
 MAPS = 20_000
 """Memory mappings of a process; Linux allows 65 530, and a compiled program that gets none crashes."""
+
+APART = 2.0
+"""Seconds of computing between two counts of them: to count 20 000 takes 20 ms, longer than most tests."""
+
+counted = 0.0
 
 LONG = (
     "test_whatever_befalls_a_study_it_goes_on_to_the_same_content",
@@ -37,6 +46,10 @@ def pytest_collection_modifyitems(items: list) -> None:
 
 def pytest_runtest_teardown(item: object, nextitem: object) -> None:
     """Forget compiled programs before their mappings exceed what one process may have."""
+    global counted
+    if "jax" not in sys.modules or time.process_time() - counted < APART:
+        return
     maps = Path("/proc/self/maps")
-    if "jax" in sys.modules and maps.exists() and maps.read_bytes().count(b"\n") > MAPS:
-        sys.modules["jax"].clear_caches()
+    if maps.exists() and maps.read_bytes().count(b"\n") > MAPS:
+        inspect.unwrap(sys.modules["jax"].clear_caches)()
+    counted = time.process_time()

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import throughtime.studies.execution
 import throughtime.studies.merge  # noqa: F401  (imported once here, not in every process)
+from tests.processes import ready_to_fork
 from tests.studies import disks, killer, processes
 from tests.studies.processes import fork, run
 
@@ -20,10 +21,19 @@ KILOBYTE = 1024
 SIZES = (8 * KILOBYTE, 60 * KILOBYTE)
 """Bytes of disks: one on which the study cannot be declared, one too small for its first part."""
 
+LATE = (
+    "netCDF4", "dask.array", "dask.distributed", "scipy.fftpack", "throughtime.studies.refusals",
+    "distributed.dashboard.scheduler", "distributed.dashboard.worker",
+)  # fmt: skip
+"""What a study, a scheduler and a worker import when they first use it."""
+
 
 def main() -> None:
     """Left alone; two at once; on full disks; killed."""
     folder, draw = Path(sys.argv[1]), random.Random(int(sys.argv[2]))
+    ready_to_fork(
+        "netCDF4", "dask.array", "dask.distributed", "scipy.fftpack", "throughtime.studies.refusals"
+    )
     assert processes.ended(fork(run, folder / "first"))  # fills the compilation cache
     began = time.monotonic()
     assert processes.ended(fork(run, folder / "alone"))

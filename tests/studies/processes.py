@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+import throughtime as tt
 from tests.studies.examples import small
 from throughtime import results
 from throughtime.studies import Study
@@ -29,7 +30,8 @@ def study() -> Study:
     training = {
         "num_updates": UPDATES, "batch_size": 2, "stop": "budget", "eval_every": 10, "log_every": 2,
     }  # fmt: skip
-    return small(training=training, test_trials=0)
+    task = tt.tasks.make("add-task", length=30)  # of few operations: every process traces it
+    return small(tasks={"add": task}, training=training, test_trials=0)
 
 
 def run(folder: Path, told: Path | None = None, **settings: Any) -> None:

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tests.processes import ready_to_fork
 from tests.training import resumable
 from throughtime.training import train  # noqa: F401  (imported once here, not in every child)
 
@@ -48,6 +49,7 @@ def saved_updates(checkpoint: Path) -> int:
 
 def main() -> None:
     """Kill, resume, compare."""
+    ready_to_fork()
     folder, kills = Path(sys.argv[1]), int(sys.argv[3])
     draw = random.Random(int(sys.argv[2]))
     alone, resumed = folder / "alone.npz", folder / "resumed.npz"

@@ -8,14 +8,17 @@ import sys
 import numpy as np
 
 import throughtime as tt
+from throughtime.tasks.add_task import AddTask
 from throughtime.tasks.criterion import Criterion
-from throughtime.tasks.cue_set_go import CueSetGo
 from throughtime.training import train
 
 
 @dataclasses.dataclass(frozen=True)
-class QuicklyJudged(CueSetGo):
-    """Cue-set-go judged on few trials, so that most of the run's time is updates and checkpoints."""
+class QuicklyJudged(AddTask):
+    """A task of few operations, judged on few trials: most of a run is updates and checkpoints."""
+
+    slot: float = 50.0
+    length: int = 30
 
     @property
     def criterion(self) -> tuple[Criterion, ...]:

@@ -354,7 +354,7 @@ def test_parameters_with_steps_of_their_own():
         ({"optimizer": "adamm"}, "unknown optimizer 'adamm'; did you mean 'adam'"),
         ({"checkpoint": "/nowhere/at/all.ckpt"}, "create it first"),
         ({"circuit": Circuit(1, 4, 1, dt=50.0)}, "num_inputs is 1, the task needs 2"),
-        ({"circuit": Circuit(2, 4, 1, dt=20.0)}, "dt is 20.0, the task needs 50.0"),
+        ({"circuit": Circuit(2, 4, 2, dt=20.0)}, "dt is 20.0, the task needs 50.0"),
     ],
 )
 def test_wishes_that_cannot_be_met_are_refused(settings, message):

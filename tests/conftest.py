@@ -32,7 +32,6 @@ counted = 0.0
 
 LONG = (
     "test_whatever_befalls_a_study_it_goes_on_to_the_same_content",
-    "test_kills_change_no_content_and_leave_nothing[clients]",
     "test_twenty_random_kills_change_no_bit",
     "test_same_bits_on_one_core_and_on_two",
     "test_an_interrupted_run_goes_on_where_it_stopped",

@@ -133,19 +133,18 @@ def test_importing_the_package_imports_nothing_heavy():
     assert python(f"import sys, throughtime; print([m for m in {heavy} if m in sys.modules])") == "[]"
 
 
-COUNT = "import throughtime.runtime, jax, os; print(jax.local_device_count(), os.environ['XLA_FLAGS'])"
+SET_UP = (
+    "import throughtime.runtime, jax, os; "
+    "print(jax.local_device_count(), jax.config.jax_compilation_cache_dir, os.environ['XLA_FLAGS'])"
+)
 
 
 def test_one_device_a_core_and_a_user_s_settings_stand():
-    assert python(COUNT, THROUGHTIME_CORES="3") == "3 --xla_cpu_multi_thread_eigen=false"
-    assert python(COUNT, JAX_NUM_CPU_DEVICES="1", XLA_FLAGS="--xla_cpu_multi_thread_eigen=true").split() == [
-        "1",
-        "--xla_cpu_multi_thread_eigen=true",
-    ]
-    folder = "import throughtime.runtime, jax; print(jax.config.jax_compilation_cache_dir)"
-    assert python(folder, THROUGHTIME_CACHE="off") == "None"
-    assert python(folder, THROUGHTIME_CACHE="/tmp/a") == "/tmp/a"
-    assert python(folder, JAX_COMPILATION_CACHE_DIR="/tmp/b") == "/tmp/b"
+    flag = "--xla_cpu_multi_thread_eigen"
+    assert python(SET_UP, THROUGHTIME_CORES="3", THROUGHTIME_CACHE="off") == f"3 None {flag}=false"
+    own = {"JAX_NUM_CPU_DEVICES": "1", "XLA_FLAGS": f"{flag}=true"}
+    assert python(SET_UP, THROUGHTIME_CACHE="/tmp/a", **own) == f"1 /tmp/a {flag}=true"
+    assert python(SET_UP, JAX_COMPILATION_CACHE_DIR="/tmp/b", **own) == f"1 /tmp/b {flag}=true"
 
 
 def test_cores_must_be_a_number(monkeypatch):

@@ -223,7 +223,8 @@ def test_parts_with_fewer_seeds_are_padded_with_seeds_that_were_not_run(tmp_path
     assert labels(flagged) == ["absent", "fine"]
 
 
-def test_the_quick_form_goes_the_whole_way_and_is_not_run_again(tmp_path, capsys):
+def test_the_quick_form_goes_the_whole_way_and_is_not_run_again(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(script, "QUICK_ARMS", (plan.BPTT, "random-none"))
     assert script.main(quick=True, out=tmp_path, workers=1, scheduler="serial") == 0
     made = tt.results.files.load(tmp_path / f"{plan.NAME}-quick.nc")
     assert validate(made) == []

@@ -1,5 +1,6 @@
 """Panels of decoding, selectivity and geometry draw what they are given."""
 
+import functools
 from itertools import product
 
 import numpy as np
@@ -23,10 +24,22 @@ RATES = (
     + 3.0 * (RULE * xr.DataArray(np.eye(6)[1], dims="unit"))
 )
 FACTORS = {"side": (SIDE + 1) // 2, "rule": (RULE + 1) // 2}
-DECODED = analysis.decode(RATES, FACTORS["side"], num_shuffles=5)
-SELECTIVE = analysis.selectivity(RATES, FACTORS)
 WINDOW = RATES.isel(time=2, drop=True)
-LAYOUT = analysis.geometry(WINDOW, {"side": SIDE, "rule": RULE}, num_shuffles=2)
+
+
+@functools.cache
+def decoded():
+    return analysis.decode(RATES, FACTORS["side"], num_shuffles=5)
+
+
+@functools.cache
+def selective():
+    return analysis.selectivity(RATES, FACTORS)
+
+
+@functools.cache
+def layout():
+    return analysis.geometry(WINDOW, {"side": SIDE, "rule": RULE}, num_shuffles=2)
 
 
 @pytest.fixture
@@ -36,9 +49,9 @@ def ax():
 
 
 def test_map_of_accuracy_is_white_at_chance_with_borders(ax):
-    assert plotting.decode(DECODED, ax) is ax
+    assert plotting.decode(decoded(), ax) is ax
     image = ax.images[0]
-    np.testing.assert_allclose(image.get_array(), DECODED.accuracy.mean("seed"))
+    np.testing.assert_allclose(image.get_array(), decoded().accuracy.mean("seed"))
     assert image.get_extent() == [0, 60, 0, 60]
     np.testing.assert_allclose(image.cmap(image.norm(0.5))[:3], [0.97, 0.97, 0.97], atol=0.01)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("Time of test (ms)", "Time of training (ms)")
@@ -62,7 +75,7 @@ def test_map_without_a_null_or_a_single_time_has_no_border(ax):
 
 
 def test_shares_of_classes_as_bars_with_seeds(ax):
-    measured = SELECTIVE.isel(time=2)
+    measured = selective().isel(time=2)
     plotting.selectivity(measured, ax)
     np.testing.assert_allclose(
         [bar.get_height() for bar in ax.patches], 100 * measured.class_share.mean("seed")
@@ -77,11 +90,11 @@ def test_shares_of_classes_as_bars_with_seeds(ax):
 
 
 def test_shares_of_classes_over_time(ax):
-    plotting.selectivity(SELECTIVE, ax)
+    plotting.selectivity(selective(), ax)
     thick = [line for line in ax.lines if line.get_linewidth() == 1.4]
     np.testing.assert_allclose(
         [line.get_ydata() for line in thick],
-        100 * SELECTIVE.class_share.mean("seed").transpose("option", ...),
+        100 * selective().class_share.mean("seed").transpose("option", ...),
     )
     assert ax.get_xlabel() == "Time (ms)"
     names = [text.get_text() for text in ax.texts]
@@ -89,20 +102,20 @@ def test_shares_of_classes_over_time(ax):
 
 
 def test_geometry_shows_variables_dichotomies_and_nulls(ax):
-    plotting.geometry(LAYOUT, ax)
+    plotting.geometry(layout(), ax)
     handles, names = ax.get_legend_handles_labels()
     assert names == ["decodable share", "side", "rule", "other dichotomies", "null"]
-    np.testing.assert_allclose(handles[1].get_ydata(), [LAYOUT.ccgp[:, 0].mean()])
+    np.testing.assert_allclose(handles[1].get_ydata(), [layout().ccgp[:, 0].mean()])
     assert len({handle.get_color() for handle in handles[:4]}) == 4
     assert len({handle.get_marker() for handle in handles[:3]}) == 3
     boxes = [box.get_paths()[0].vertices for box in ax.collections[:3]]
     for box, name in zip(boxes, ("shattering", "ccgp", "parallelism"), strict=True):
-        assert box[:, 1].min() == pytest.approx(float(LAYOUT[f"null_{name}_lower"].mean()) - 0.006)
-        assert box[:, 1].max() == pytest.approx(float(LAYOUT[f"null_{name}_upper"].mean()) + 0.006)
+        assert box[:, 1].min() == pytest.approx(float(layout()[f"null_{name}_lower"].mean()) - 0.006)
+        assert box[:, 1].max() == pytest.approx(float(layout()[f"null_{name}_upper"].mean()) + 0.006)
     assert [text.get_text() for text in ax.get_xticklabels()] == ["Shattering", "CCGP", "Parallelism"]
     assert ax.get_title("right") == "n = 3 dichotomies × 2 seeds"
     low, high = ax.get_ylim()
-    assert low < float(LAYOUT.parallelism.min())
+    assert low < float(layout().parallelism.min())
     assert high > 1
     ax.figure.canvas.draw()
 

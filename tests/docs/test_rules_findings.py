@@ -207,3 +207,12 @@ def test_delayed_match_is_met_from_the_longest_time_constant_alone():
     assert all(names[circuit].endswith("tau=200") for circuit in circuits)
     assert {labels(outcomes["rule"])[rule] for rule in rules} == {BPTT, "random-none"}
     assert "there only BPTT and e-prop with random feedback ever meet the criterion, at the longest τ" in PAGE
+
+
+def test_tasks_have_one_output_and_one_has_two():
+    with imported(ROOT / "experiments" / "rules_on_tasks.py"):
+        ladders = importlib.import_module("_rules_plan").LADDERS
+    number = {name: len(one.task(next(iter(one.rungs))).output_names) for name, one in ladders.items()}
+    assert {name for name, outputs in number.items() if outputs != 1} == {"estimation"}
+    assert number["estimation"] == 2
+    assert "Tasks have one output, delayed estimation two" in PAGE

@@ -77,7 +77,7 @@ MEASURED: dict[str, tuple[Measured, ...]] = {
         Measured(0.375, False, True),
         Measured(0.0615, False, False),
         Measured(0.0, False, False),
-        Measured(0.0, False, None),
+        Measured(0.0, False, False),
     ),
     "delayed-response": (
         Measured(0.7949, False, True),
@@ -134,10 +134,10 @@ MEASURED: dict[str, tuple[Measured, ...]] = {
         Measured(0.0, False, True),
     ),
     "measure-wait-go": (
-        Measured(0.0818, False, None),
+        Measured(0.0818, False, True),
         Measured(0.0179, False, True),
-        Measured(0.0132, False, None),
-        Measured(0.0157, False, None),
+        Measured(0.0132, False, False),
+        Measured(0.0157, False, False),
     ),
     "mimic-task": (
         Measured(0.6779, False, True),
@@ -199,7 +199,7 @@ MEASURED: dict[str, tuple[Measured, ...]] = {
     "synchronization-continuation": (
         Measured(0.0, False, True),
         Measured(0.0, False, True),
-        Measured(0.0, False, None),
+        Measured(0.0, False, True),
         Measured(0.0, False, None),
     ),
     "temporal-pattern": (

@@ -39,7 +39,7 @@ def rules_part() -> str:
         number, run = int(np.nansum(one)), int(np.isfinite(one).sum())
         low, high = (float(bound) for bound in wilson_interval(np.array(number), np.array(run)))
         cells = [_ladder(task) for task in one]
-        total = f"{number} of {run} ({low:.2f} to {high:.2f})"
+        total = f"{number}/{run} ({low:.2f} to {high:.2f})"
         stayed = int(np.nansum(kept[:, rules.index(rule)]))
         lines.append((word.removesuffix(" feedback"), arm.name, total, str(stayed), *cells))
     return table(("feedback", "transport", "met", "kept", *heads), lines)

@@ -5,7 +5,7 @@ rectified units under Dale's law (τ = 200 ms, gain 1.2) learn three tasks of wo
 delay and two tasks of timing, on up to three rungs of difficulty each, by rules that cross the feedback of
 errors (symmetric, random) with the transport of credit across synapses (none, one hop by cell types, ModProp,
 random, exact), beside node perturbation, BPTT turned to the cosine that e-prop has, and a readout alone.
-Diagonal transport is nearly e-prop here (a unit's weight onto itself is one of 64) and left out.
+Diagonal transport is nearly e-prop here (a unit's weight onto itself is one of 64): shown once, and left out.
 
 Protocol:
 
@@ -49,9 +49,11 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from _rules_diagonal import diagonal
 from _rules_further import SIDES, beyond, settled
 from _rules_measure import ALIGNED_AT, aligned, along_tasks, distances, matched, runs_of
 from _rules_plan import (
+    BPTT,
     FLOOR,
     LADDERS,
     NAME,
@@ -80,6 +82,7 @@ RUNGS = ("hard", "middle", "easy")
 ALIGNED, MATCHED = RUNGS[:1], RUNGS[:2]
 """Rungs with alignment measured, and those on which circuits are compared at equal loss."""
 QUICK_ARMS = ("symmetric-exact", "random-none", FLOOR)
+EPROP = "symmetric-none"
 FURTHER = "further"
 ORDER = ("pilot", *RUNGS, "initialisation", "readout", "optimizer", "batch", FURTHER)
 Runner = Callable[[tt.Study], Any]
@@ -205,6 +208,14 @@ def taken_apart(
         "matched": [matched(paths[name], place, form.levels, processes) for name in MATCHED if name in paths],
     }
     found = {path: along_tasks(one) for path, one in pieces.items() if one}
+    for name in (one for one in ALIGNED if one in paths):
+        arms = {rule for _, rule in paths[name]}
+        of = {
+            task: path
+            for (task, rule), path in paths[name].items()
+            if rule == (EPROP if EPROP in arms else BPTT)
+        }
+        found["diagonal"] = diagonal(of, place, form.aligned_at)
     for name in paths:
         if "beyond" in chosen_trees[name]["outcomes"]:
             found[f"{name}/distances"] = distances(chosen_trees[name], paths[name], place)

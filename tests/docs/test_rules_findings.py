@@ -181,7 +181,17 @@ def beyond():
     ]
 
 
-@pytest.mark.parametrize("claims", [how_long, alignment, circuits, initialisation, beyond])
+def left_out():
+    """Claims about the transport that is not in the grid."""
+    cosine = record()["diagonal"].to_dataset()["cosine"]
+    medians = cosine.median("seed")
+    return [
+        f"a cosine of {number(cosine.median())} with that of e-prop (medians of tasks and updates: "
+        f"{number(medians.min())} to {number(medians.max())})"
+    ]
+
+
+@pytest.mark.parametrize("claims", [how_long, alignment, circuits, initialisation, beyond, left_out])
 def test_the_page_says_what_the_record_holds(claims):
     for words in claims():
         assert words in PAGE

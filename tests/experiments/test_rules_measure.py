@@ -17,6 +17,7 @@ with imported(ROOT / "experiments" / "rules_on_tasks.py"):
     plan = importlib.import_module("_rules_plan")
     measure = importlib.import_module("_rules_measure")
     written = importlib.import_module("_rules_record")
+    diagonal = importlib.import_module("_rules_diagonal")
 
 UPDATES = np.arange(1, 11)
 
@@ -73,6 +74,19 @@ def test_displacement_is_aligned_with_the_descent_direction(runs, monkeypatch):
     way = swapped[0, 1] - swapped[0, 2]
     cosine = (way * gradient).sum() / np.linalg.norm(way) / np.linalg.norm(gradient)
     np.testing.assert_allclose(found["displacement_cosine"][0, 0], cosine, rtol=1e-5)
+
+
+def test_without_weights_onto_themselves_the_diagonal_carries_nothing(runs, monkeypatch):
+    monkeypatch.setattr(diagonal, "NUM_TRIALS", 4)
+    run = runs[plan.BPTT]
+    with_them = diagonal.diagonal_of(run, (1, 2))
+    assert (with_them["cosine"] < 1 - 1e-6).all()
+    tree = run.tree.copy(deep=True)
+    weights = tree["checkpoints"]["recurrent"].values
+    weights[..., np.arange(8), np.arange(8)] = 0.0
+    without = diagonal.diagonal_of(measure.Run(tree), (1, 2))
+    np.testing.assert_allclose(without["cosine"], 1.0, rtol=1e-6)
+    np.testing.assert_allclose(without["norm_ratio"], 1.0, rtol=1e-6)
 
 
 def test_a_circuit_that_is_bptts_own_has_no_distance_from_it(runs):

@@ -235,6 +235,7 @@ def test_the_quick_form_goes_the_whole_way_and_is_not_run_again(tmp_path, capsys
     assert float(outcomes["learning_rate"][arms.index("random-none")].max()) < 0.03
     aligned = made["alignment"].to_dataset()["cosine"].isel(task=0)
     np.testing.assert_allclose(aligned[labels(aligned["rule"]).index(plan.BPTT)], 1.0)
+    assert (made["diagonal"]["cosine"].values > 0.5).all()
     assert made["matched"]["reached"].values[..., 0].all()
     distances = made["hard/distances"]["shape_distance"].values
     assert np.isfinite(distances[0]).all()

@@ -200,7 +200,7 @@ MEASURED: dict[str, tuple[Measured, ...]] = {
         Measured(0.0, False, True),
         Measured(0.0, False, True),
         Measured(0.0, False, True),
-        Measured(0.0, False, None),
+        Measured(0.0, False, False),
     ),
     "temporal-pattern": (
         Measured(0.0, False, True),

@@ -9,7 +9,7 @@ from pathlib import Path
 import jax
 import numpy as np
 import xarray as xr
-from _rules_measure import BLOCK, NUM_TRIALS, WORDS, _named
+from _rules_measure import BLOCK, NUM_TRIALS, WORDS, kept_at, named
 from _study import Cell, keep, read
 
 import throughtime as tt
@@ -48,7 +48,7 @@ def diagonal(paths: Mapping[str, Path], place: Path, at: tuple[int, ...]) -> xr.
             for name in FOUND
         },
         {
-            "task": _named("task", list(paths)),
+            "task": named("task", list(paths)),
             "seed": ("seed", seeds, WORDS | {"long_name": "seed"}),
             "checkpoint": ("checkpoint", list(at), WORDS | {"long_name": "update"}),
         },
@@ -60,20 +60,14 @@ def diagonal_of(run: Run, updates: tuple[int, ...]) -> xr.Dataset:
     """:data:`FOUND` (seed, checkpoint) at the kept weights of a run, without the circuit's noise."""
     quiet = dataclasses.replace(run.circuit, noise_sd=0.0)
     trials = jax.vmap(run.task.trial)(jax.random.split(jax.random.key(0), NUM_TRIALS))
-    checkpoints = run.tree["checkpoints"]["checkpoint_update"].values
     values = {name: np.full((len(run.seeds), len(updates)), np.nan) for name in FOUND}
-    for row, seed in enumerate(run.seeds):
-        for column, update in enumerate(updates):
-            kept = checkpoints[row].tolist()
-            if update not in kept[:-1]:
-                continue
-            params = run.params(seed, kept.index(update))
-            by_self, without = (
-                np.asarray(tt.gradient(quiet, params, trials, rule, key=jax.random.key(1))[0][BLOCK], float)
-                for rule in ("snap", "eprop")
-            )
-            sizes = np.linalg.norm(by_self), np.linalg.norm(without)
-            if np.isfinite(sizes).all() and min(sizes) > 0:
-                values["cosine"][row, column] = (by_self * without).sum() / sizes[0] / sizes[1]
-                values["norm_ratio"][row, column] = sizes[0] / sizes[1]
+    for one in kept_at(run, updates):
+        by_self, without = (
+            np.asarray(tt.gradient(quiet, one.params, trials, rule, key=jax.random.key(1))[0][BLOCK], float)
+            for rule in ("snap", "eprop")
+        )
+        sizes = np.linalg.norm(by_self), np.linalg.norm(without)
+        if np.isfinite(sizes).all() and min(sizes) > 0:
+            values["cosine"][one.place] = (by_self * without).sum() / sizes[0] / sizes[1]
+            values["norm_ratio"][one.place] = sizes[0] / sizes[1]
     return xr.Dataset({name: (("seed", "checkpoint"), value) for name, value in values.items()})

@@ -10,9 +10,9 @@ import concurrent.futures
 import dataclasses
 import json
 import multiprocessing
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -24,7 +24,6 @@ import throughtime as tt
 from throughtime.analysis.arrays.blas import single_threaded
 from throughtime.analysis.arrays.cka import cka
 from throughtime.analysis.arrays.dimensionality import dimensionality
-from throughtime.analysis.arrays.distance_matrix import distance_matrix
 from throughtime.analysis.arrays.shape_distance import shape_distance
 from throughtime.comparison.draws import loss_and_gradient
 from throughtime.comparison.probe import Probe
@@ -103,8 +102,8 @@ def aligned(
     return xr.Dataset(
         {name: (dims, values[name], WORDS | {"long_name": GRADIENTS[name]}) for name in GRADIENTS},
         {
-            "task": _named("task", tasks),
-            "rule": _named("rule", rules),
+            "task": named("task", tasks),
+            "rule": named("rule", rules),
             "seed": ("seed", first.seeds, WORDS | {"long_name": "seed"}),
             "checkpoint": ("checkpoint", list(at), WORDS | {"long_name": "update"}),
         },
@@ -122,38 +121,58 @@ def _aligned_task(given: tuple[Path, Mapping[tuple[str, str], Path], tuple[int, 
     jax.clear_caches()
 
 
+class Kept(NamedTuple):
+    """Weights that a run kept at an update that is asked for, and those it kept next.
+
+    Attributes:
+        place: of the seed and the update. seed: label. at: place of the checkpoint.
+        params, later: parameters at this and at the next checkpoint.
+    """
+
+    place: tuple[int, int]
+    seed: int
+    at: int
+    params: dict[str, np.ndarray]
+    later: dict[str, np.ndarray]
+
+
+def kept_at(run: Run, updates: Sequence[int]) -> Iterator[Kept]:
+    """Finite weights of all seeds at these updates; not those of a seed that diverged before."""
+    checkpoints = run.tree["checkpoints"]["checkpoint_update"].values
+    for row, seed in enumerate(run.seeds):
+        kept = checkpoints[row].tolist()
+        for column, update in enumerate(updates):
+            if update not in kept[:-1]:
+                continue
+            at = kept.index(update)
+            params, later = run.params(seed, at), run.params(seed, at + 1)
+            if all(np.isfinite(value).all() for value in (*params.values(), *later.values())):
+                yield Kept((row, column), seed, at, params, later)
+
+
 def alignment_of(run: Run, updates: tuple[int, ...] = ALIGNED_AT) -> xr.Dataset:
     """:data:`GRADIENTS` (seed, checkpoint) of a run with kept checkpoints."""
     trials = jax.vmap(run.task.trial)(jax.random.split(jax.random.key(0), NUM_TRIALS))
-    checkpoints = run.tree["checkpoints"]["checkpoint_update"].values
     found = {name: np.full((len(run.seeds), len(updates)), np.nan) for name in GRADIENTS}
-    for row, seed in enumerate(run.seeds):
-        for column, update in enumerate(updates):
-            kept = checkpoints[row].tolist()
-            if update not in kept[:-1]:
-                continue  # diverged before
-            at = kept.index(update)
-            params, later = run.params(seed, at), run.params(seed, at + 1)
-            if not all(np.isfinite(value).all() for value in (*params.values(), *later.values())):
-                continue
-            exact = exact_gradient(run.circuit, params, trials)[BLOCK]
-            if not np.isfinite(exact).all():
-                continue
-            state = run.rule_state(seed, at)
-            try:
-                data = tt.compare_gradients(
-                    run.circuit, params, trials, {"rule": run.rule}, key=jax.random.key(1),
-                    learning_rate=TINY, states={"rule": state} if state else None,
-                ).isel(rule=0)  # fmt: skip
-            except ValueError as refused:  # gradients so large that even a tiny step leaves finite numbers
-                print(f"seed {seed}, update {update}: {refused}", flush=True)
-                continue
-            data = data.isel(block=labels(data["block"]).index(BLOCK))
-            for name in ("cosine", "norm_ratio", "bias", "relative_variance"):
-                found[name][row, column] = data[name]
-            way = (params[BLOCK] - later[BLOCK]).astype(float)
-            found["displacement_cosine"][row, column] = _cosine(way, exact)
-            found["gradient_norm"][row, column] = np.linalg.norm(exact)
+    for one in kept_at(run, updates):
+        exact = exact_gradient(run.circuit, one.params, trials)[BLOCK]
+        if not np.isfinite(exact).all():
+            continue
+        state = run.rule_state(one.seed, one.at)
+        try:
+            data = tt.compare_gradients(
+                run.circuit, one.params, trials, {"rule": run.rule}, key=jax.random.key(1),
+                learning_rate=TINY, states={"rule": state} if state else None,
+            ).isel(rule=0)  # fmt: skip
+        except ValueError as refused:  # gradients so large that even a tiny step leaves finite numbers
+            print(f"seed {one.seed}, update {updates[one.place[1]]}: {refused}", flush=True)
+            continue
+        data = data.isel(block=labels(data["block"]).index(BLOCK))
+        for name in ("cosine", "norm_ratio", "bias", "relative_variance"):
+            found[name][one.place] = data[name]
+        way = (one.params[BLOCK] - one.later[BLOCK]).astype(float)
+        found["displacement_cosine"][one.place] = _cosine(way, exact)
+        found["gradient_norm"][one.place] = np.linalg.norm(exact)
     return xr.Dataset({name: (("seed", "checkpoint"), value) for name, value in found.items()})
 
 
@@ -232,8 +251,8 @@ def matched(
         {name: (dims, values[name], words[name]) for name in MATCHED}
         | {"height": (("task", "condition"), heights, WORDS | {"long_name": "loss of the level"})},
         {
-            "task": _named("task", tasks),
-            "rule": _named("rule", rules),
+            "task": named("task", tasks),
+            "rule": named("rule", rules),
             "seed": ("seed", first.seeds, WORDS | {"long_name": "seed"}),
             "condition": ("condition", range(most), WORDS | {"long_name": "level, from the highest loss"}),
         },
@@ -312,56 +331,11 @@ def matched_of(runs: Mapping[str, Run], levels: Sequence[float]) -> xr.Dataset:
     return xr.Dataset({name: (("rule", "seed", "condition"), value) for name, value in found.items()})
 
 
-def distances(tree: xr.DataTree, every: Mapping[tuple[str, str], Path], place: Path) -> xr.Dataset:
-    """``/distances`` of a part whose runs were replaced in part, computed anew for the tasks concerned.
-
-    As a study computes them: rates without noise in the same held-out trials, by CKA and shape distance.
-
-    Args:
-        tree: the part, with NaN where circuits gave way; other arguments as for :func:`aligned`.
-    """
-    data = tree["distances"].to_dataset().copy(deep=True)
-    outcomes = tree["outcomes"].to_dataset()
-    circuits = list(zip(labels(data["label"]), map(int, data["replicate"].values), strict=True))
-    trials = json.loads(tree.attrs["config"])["measure_trials"]
-    for row, task in enumerate(labels(outcomes["task"])):
-        if not outcomes["beyond"].values[row].any():
-            continue
-        runs = {rule: every[task, rule].stem for rule, _ in circuits}
-        asked = {"runs": runs, "circuits": [list(one) for one in circuits], "num_trials": trials}
-        cell = Cell(("distances", task), asked)
-        found = read(cell, place)
-        if found is None:
-            with single_threaded():
-                found = keep(cell, place, lambda _, task=task: distances_of(task, every, circuits, trials))
-        for name in ("cka", "shape_distance"):
-            data[name].values[row] = found[name].values
-    return data
-
-
-def distances_of(
-    task: str, every: Mapping[tuple[str, str], Path], circuits: Sequence[tuple[str, int]], num_trials: int
-) -> xr.Dataset:
-    """``cka`` (1 − CKA) and ``shape_distance`` (run, other_run) of circuits (rule, seed) of a task."""
-    loaded = {rule: tt.load(every[task, rule]) for rule in dict.fromkeys(rule for rule, _ in circuits)}
-    first = loaded[BPTT]
-    probe = Probe(first.task, first.circuit, SquaredError(), data_seed=first.seeds[0], num_trials=num_trials)
-    trial, time = probe.samples
-    rates = [probe.activity(loaded[rule].params(seed)).rates[trial, time] for rule, seed in circuits]
-    there = [k for k, one in enumerate(rates) if np.isfinite(one).all()]
-    found = {}
-    for name in ("cka", "shape_distance"):
-        found[name] = np.full((len(rates), len(rates)), np.nan)
-        matrix = distance_matrix([rates[k] for k in there], measure=name).distance
-        found[name][np.ix_(there, there)] = matrix
-    return xr.Dataset({name: (("run", "other_run"), matrix) for name, matrix in found.items()})
-
-
 def along_tasks(parts: Sequence[xr.Dataset]) -> xr.Dataset:
     """Datasets of several parts as one, task after task."""
     names = [name for one in parts for name in labels(one["task"])]
     bare = [one.drop_vars("task") for one in parts]
-    return xr.concat(bare, "task", combine_attrs="override").assign_coords(task=_named("task", names))
+    return xr.concat(bare, "task", combine_attrs="override").assign_coords(task=named("task", names))
 
 
 def _cell(what: str, task: str, rule: str, path: Path, at: tuple[int, ...]) -> Cell:
@@ -377,7 +351,7 @@ def _matched_cell(task: str, paths: Mapping[str, Path], levels: tuple[float, ...
     return Cell(("matched", task), declared)
 
 
-def _named(axis: str, names: Sequence[str]) -> tuple[str, Any, dict[str, Any]]:
+def named(axis: str, names: Sequence[str]) -> tuple[str, Any, dict[str, Any]]:
     return (axis, range(len(names)), WORDS | {"long_name": axis} | flag_attributes(names))
 
 

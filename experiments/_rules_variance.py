@@ -10,20 +10,14 @@ what architecture and initialisation do.
 from __future__ import annotations
 
 import itertools
-import json
 import re
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
 from _rules_plan import FLOOR
 
-import throughtime as tt
-from throughtime.analysis.arrays.blas import single_threaded
 from throughtime.analysis.arrays.resample import percentile_interval
-from throughtime.analysis.arrays.shape_distance import shape_distance
-from throughtime.comparison.probe import Probe
 from throughtime.results import labels
 from throughtime.results.flags import flag_attributes
 from throughtime.studies.record import DIVERGED
@@ -87,8 +81,9 @@ def components(tree: xr.DataTree, distances: xr.Dataset | None = None) -> xr.Dat
 
     Args:
         tree: the part ``initialisation`` of the study, whose circuits are named by gain and tau.
-        distances: such as :func:`every_seed` returns; by default ``/distances`` of the tree, which holds as
-            many seeds as there was room for, often one. Then it has no bounds, and no distance of seeds.
+        distances: such as :func:`_rules_apart.every_seed` returns; by default ``/distances`` of the tree,
+            which holds as many seeds as there was room for, often one. Then it has no bounds, and no distance
+            of seeds.
 
     Returns:
         Dataset: ``sum_of_squares``, ``eta_squared``, ``share`` with its bounds (task, condition, metric,
@@ -297,8 +292,8 @@ def _distances_of(tree: xr.DataTree) -> xr.Dataset | None:
 
 def _by_seeds(data: xr.Dataset, source: str, seeds: np.ndarray, rules: list[str]) -> tuple[np.ndarray, int]:
     """(seed, seed) mean distance of circuits that differ in one source alone, and the number of pairs."""
-    columns = _columns(labels(data["label"]), data["replicate"].values)
-    taken = _only(columns)[APART.index(source)]
+    columns = columns_of(labels(data["label"]), data["replicate"].values)
+    taken = only(columns)[APART.index(source)]
     there = np.isin(columns[0], rules)
     values = data["shape_distance"].values
     taken &= there & there[:, None] & np.isfinite(values)
@@ -310,12 +305,12 @@ def _by_seeds(data: xr.Dataset, source: str, seeds: np.ndarray, rules: list[str]
     return found, int(np.triu(taken).sum())
 
 
-def _columns(names: list[str], replicates: np.ndarray) -> list[np.ndarray]:
+def columns_of(names: list[str], replicates: np.ndarray) -> list[np.ndarray]:
     """Rule, gain, tau and seed of every run."""
     return [*map(np.array, zip(*map(_setting, names), strict=True)), np.asarray(replicates)]
 
 
-def _only(columns: list[np.ndarray]) -> np.ndarray:
+def only(columns: list[np.ndarray]) -> np.ndarray:
     """(source, run, run) whether two runs differ in one of :data:`APART`, and in no other."""
     differ = np.stack([column[:, None] != column for column in columns])
     return differ & (differ.sum(0) == 1)
@@ -347,81 +342,3 @@ def _mean_distance(matrix: np.ndarray, *, apart: bool) -> tuple[np.ndarray, np.n
         )
         bounds = percentile_interval(over(drawn), CONFIDENCE)
     return np.array([over(np.ones((1, number)))[0], *bounds]), each
-
-
-def every_seed(folder: Path) -> xr.Dataset:
-    """Shape distances as in ``/distances``, of all seeds, between circuits that differ in one thing alone.
-
-    Every circuit runs in the same held-out trials, without noise and with its final weights, as it does for
-    ``/distances``. NaN for other pairs, and where a run is not there or diverged.
-
-    Args:
-        folder: of the part ``initialisation``.
-
-    Returns:
-        Dataset: ``shape_distance`` (task, run, other_run), rad; ``label`` and ``replicate`` (run).
-    """
-    tree = tt.studies.combine(folder)
-    outcomes = tree["outcomes"].to_dataset()
-    num_trials = json.loads(tree.attrs["config"])["measure_trials"]
-    tasks, circuits, rules = (labels(outcomes[name]) for name in ("task", "circuit", "rule"))
-    seeds = outcomes["seed"].values
-    groups = list(itertools.product(rules, circuits))
-    names = ["_".join(group) for group in groups]
-    codes, replicates = np.repeat(np.arange(len(groups)), len(seeds)), np.tile(seeds, len(groups))
-    wanted = _only(_columns([names[code] for code in codes], replicates)).any(0)
-    values = np.full((len(tasks), *wanted.shape), np.nan)
-    paths: dict[str, dict[tuple[str, str], Path]] = {task: {} for task in tasks}
-    for one in json.loads(str(tree.attrs["runs"])):
-        (path,) = (folder / "runs").glob(f"*-{one['run_id']}.nc")
-        paths[one["task"]][one["rule"], one["circuit"]] = path
-    for place, task in enumerate(tasks):
-        rates = _rates(paths[task], outcomes.isel(task=place, option=0), groups, num_trials)
-        with single_threaded():
-            for one, other in np.argwhere(np.triu(wanted)):
-                x, y = rates[one], rates[other]
-                if x is not None and y is not None:
-                    values[place, [one, other], [other, one]] = shape_distance(x, y).angle
-    index = np.arange(len(codes))
-    return xr.Dataset(
-        {
-            "shape_distance": (
-                ("task", "run", "other_run"), values, {"units": "rad", "long_name": "shape distance"},
-            ),
-            "label": ("run", codes, ONE | {"long_name": "label"} | flag_attributes(names)),
-            "replicate": ("run", replicates, ONE | {"long_name": "seed"}),
-        },
-        {
-            "task": ("task", range(len(tasks)), ONE | {"long_name": "task"} | flag_attributes(tasks)),
-            "run": ("run", index, ONE | {"long_name": "circuit"}),
-            "other_run": ("other_run", index, ONE | {"long_name": "other circuit"}),
-        },
-    )  # fmt: skip
-
-
-def _rates(
-    runs: dict[tuple[str, str], Path],
-    outcomes: xr.Dataset,
-    groups: list[tuple[str, str]],
-    num_trials: int,
-) -> list[np.ndarray | None]:
-    """(sample, unit) of every group and seed; None where it is not there, diverged or stands still.
-
-    Args:
-        runs: (rule, circuit) -> file of the run.
-    """
-    found: list[np.ndarray | None] = []
-    seeds = [int(seed) for seed in outcomes["seed"].values]
-    status = outcomes["status"].transpose("rule", "circuit", "seed").values.reshape(len(groups), -1)
-    for group, ended in zip(groups, status, strict=True):
-        if group not in runs:
-            found += [None] * len(seeds)
-            continue
-        run, loss = tt.load(runs[group]), tt.objectives.SquaredError()
-        probe = Probe(run.task, run.circuit, loss, data_seed=seeds[0], num_trials=num_trials)
-        trial, time = probe.samples
-        for seed, one in zip(seeds, ended, strict=True):
-            rates = None if one >= DIVERGED else probe.activity(run.params(seed)).rates[trial, time]
-            moves = rates is not None and np.isfinite(rates).all() and np.ptp(rates, 0).any()
-            found.append(rates if moves else None)
-    return found

@@ -49,9 +49,10 @@ from typing import Any
 
 import numpy as np
 import xarray as xr
+from _rules_apart import distances, every_seed
 from _rules_diagonal import diagonal
 from _rules_further import SIDES, beyond, settled
-from _rules_measure import ALIGNED_AT, aligned, along_tasks, distances, matched, runs_of
+from _rules_measure import ALIGNED_AT, aligned, along_tasks, matched, runs_of
 from _rules_plan import (
     BPTT,
     FLOOR,
@@ -69,7 +70,7 @@ from _rules_plan import (
     training,
 )
 from _rules_record import across_tasks, alignment_of_eprop, joined, longest, padded, part_of, pilot, slim
-from _rules_variance import components, every_seed
+from _rules_variance import components
 from _study import Cell, keep, read
 
 import throughtime as tt
@@ -140,7 +141,8 @@ def full(seeds: int = 10) -> Form:
 
 def small(out: Path) -> Form:
     """A few updates of three arms on one task, measured as in the study; says nothing about learning."""
-    rules = choose_quick().arms()
+    chosen = choose_quick()
+    rules = chosen.arms()
     changed: dict[str, Any] = {
         "circuits": {"base": dataclasses.replace(circuit(), num_units=16)},
         "rules": {name: rules[name] for name in QUICK_ARMS},
@@ -149,7 +151,6 @@ def small(out: Path) -> Form:
         "measure_trials": 16,
         "test_trials": 16,
     }
-    chosen = choose_quick()
     tasks = {"match-1000": LADDERS["match"].task("1000")}
     return Form(
         chosen,
@@ -209,12 +210,8 @@ def taken_apart(
     }
     found = {path: along_tasks(one) for path, one in pieces.items() if one}
     for name in (one for one in ALIGNED if one in paths):
-        arms = {rule for _, rule in paths[name]}
-        of = {
-            task: path
-            for (task, rule), path in paths[name].items()
-            if rule == (EPROP if EPROP in arms else BPTT)
-        }
+        arm = EPROP if any(rule == EPROP for _, rule in paths[name]) else BPTT
+        of = {task: path for (task, rule), path in paths[name].items() if rule == arm}
         found["diagonal"] = diagonal(of, place, form.aligned_at)
     for name in paths:
         if "beyond" in chosen_trees[name]["outcomes"]:

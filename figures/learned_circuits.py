@@ -29,7 +29,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import xarray as xr
-from _arms import BPTT, GROUPS, NOT_RUN, PARTS, heights_of, ladder, short_of
+from _arms import BPTT, GROUPS, PARTS, heights_of, short_of
+from _rungs import Rung, pairs, rungs_of
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -38,8 +39,7 @@ from matplotlib.ticker import NullLocator
 
 from throughtime import plotting
 from throughtime.plotting import style
-from throughtime.plotting.training import DIVERGED
-from throughtime.results import labels, load_tree
+from throughtime.results import load_tree
 
 NAME = "learned_circuits"
 RECORDS = "evidence/rules_on_tasks.nc"
@@ -95,29 +95,11 @@ MEASURES = (
 )  # fmt: skip
 
 
-class Rung(NamedTuple):
-    """A task at one difficulty: what became of its runs, and how far they are from each other.
-
-    Attributes:
-        task: its ladder; name: what it asks for.
-        runs: over rule and seed, with ``learned``, ``diverged`` and the measures; NaN without a run.
-        angle: (rule, seed, other_rule, other_seed) of the seeds that were compared; None where none were.
-    """
-
-    task: str
-    name: str
-    runs: xr.Dataset
-    angle: xr.DataArray | None
-
-    def learned(self) -> float:
-        """Share of BPTT's circuits that reached the criterion."""
-        return float(self.runs["learned"].sel(rule=BPTT).mean())
-
-
 def draw(source: Any = RECORDS) -> Figure:
     """The figure of a record, or of a tree already read."""
     tree = source if isinstance(source, xr.DataTree) else load_tree(source)
-    rungs = [rung for part in PARTS if part in tree.children for rung in rungs_of(tree[part])]
+    wanted = [(one.group, one.variable) for one in MEASURES]
+    rungs = [rung for part in PARTS if part in tree.children for rung in rungs_of(tree[part], wanted)]
     tasks = list(dict.fromkeys(rung.task for rung in rungs))
     with style.context():
         page = style.figure(style.PAGE_MM, 205.0)
@@ -138,61 +120,6 @@ def draw(source: Any = RECORDS) -> Figure:
         _named_lines(tasks, axes[-1])
         _counted(rungs, axes[-1])
     return page
-
-
-def rungs_of(part: xr.DataTree) -> Iterator[Rung]:
-    """The rungs of a part that were run, at least with some seeds."""
-    outcomes = part["outcomes"].to_dataset()
-    rules = labels(outcomes["rule"])
-    measured = {}
-    if "measures" in part.children:
-        measured = {name: node.to_dataset() for name, node in part["measures"].children.items()}
-    for index, label in enumerate(labels(outcomes["task"])):
-        at = {"task": index, "circuit": 0, "option": 0}
-        run = outcomes["status"].isel(at) < NOT_RUN
-        if not run.any():
-            continue
-        runs = xr.Dataset(
-            {
-                "learned": (outcomes["criterion_update"].isel(at) >= 0).where(run),
-                "diverged": (outcomes["status"].isel(at) == DIVERGED).where(run),
-            }
-        )
-        for group, variable in ((one.group, one.variable) for one in MEASURES):
-            if group in measured:
-                one = measured[group][variable].isel(at)
-                ends = {dim: end for dim, end in (("mode", 0), ("checkpoint", -1)) if dim in one.dims}
-                runs[variable] = one.isel(ends).where(run)
-        runs = runs.drop_vars([name for name in runs.coords if name != "seed"]).assign_coords(rule=rules)
-        rung = label.rpartition("-")[2]
-        yield Rung(ladder(label), f"{rung} ms" if rung.isdigit() else rung, runs, _angles(part, index))
-
-
-def _angles(part: xr.DataTree, task: int) -> xr.DataArray | None:
-    if "distances" not in part.children:
-        return None
-    data = part["distances"].to_dataset()
-    values = data["shape_distance"].isel(task=task).values
-    if not np.isfinite(values).any():
-        return None
-    rule, seed = np.array(labels(data["label"])), data["replicate"].values
-    coordinates = {
-        name: list(dict.fromkeys(each.tolist())) for name, each in (("rule", rule), ("seed", seed))
-    }
-    shape = [len(each) for each in coordinates.values()]
-    order = np.lexsort((seed, [coordinates["rule"].index(name) for name in rule]))
-    others = {f"other_{name}": each for name, each in coordinates.items()}
-    return xr.DataArray(values[np.ix_(order, order)].reshape(*shape, *shape), coordinates | others)
-
-
-def pairs(rung: Rung, rule: str, other: str) -> tuple[np.ndarray, np.ndarray]:
-    """Angles of pairs of circuits, and whether both learned: of one seed, or of two where the rule is one."""
-    block = rung.angle.sel(rule=rule, other_rule=other)
-    seeds = block["seed"].values
-    one, two = (rung.runs["learned"].sel(rule=name, seed=seeds).values == 1 for name in (rule, other))
-    whole = np.ones(block.shape, bool)
-    chosen = (np.triu(whole, 1) if rule == other else np.diag(np.diag(whole))) & np.isfinite(block.values)
-    return block.values[chosen], (one[:, None] & two)[chosen]
 
 
 def rows() -> Iterator[tuple[float, str, str, Any]]:

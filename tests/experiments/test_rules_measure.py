@@ -18,6 +18,7 @@ with imported(ROOT / "experiments" / "rules_on_tasks.py"):
     measure = importlib.import_module("_rules_measure")
     written = importlib.import_module("_rules_record")
     diagonal = importlib.import_module("_rules_diagonal")
+    apart = importlib.import_module("_rules_apart")
 
 UPDATES = np.arange(1, 11)
 
@@ -109,9 +110,9 @@ def test_a_circuit_that_is_bptts_own_has_no_distance_from_it(runs):
 def test_tasks_of_parts_follow_each_other():
     one = measure.xr.Dataset(
         {"cosine": (("task",), [1.0])},
-        {"task": measure._named("task", ["a"])},
+        {"task": measure.named("task", ["a"])},
     )
-    other = one.assign_coords(task=measure._named("task", ["b"]))
+    other = one.assign_coords(task=measure.named("task", ["b"]))
     found = measure.along_tasks([one, other])
     assert labels(found["task"]) == ["a", "b"]
     assert found["task"].values.tolist() == [0, 1]
@@ -123,7 +124,7 @@ def test_tasks_are_the_replicates_of_what_is_said_across_them():
     longest[:, rules.index("symmetric-exact")] = 1000.0
     longest[:, rules.index("random-exact"), 0] = 1000.0
     longest[0, rules.index("symmetric-none")] = 1000.0
-    named = measure._named
+    named = measure.named
     data = measure.xr.Dataset(
         {
             "longest": (("task", "rule", "seed"), longest),
@@ -147,7 +148,7 @@ def test_distances_are_those_of_the_circuits_named(runs, tmp_path):
     path = tt.results.save(runs[plan.BPTT], tmp_path / "run.nc")
     every = {("task", plan.BPTT): path, ("task", "twin"): path}
     circuits = [(plan.BPTT, 0), (plan.BPTT, 1), ("twin", 0)]
-    found = measure.distances_of("task", every, circuits, 8)
+    found = apart.distances_of("task", every, circuits, 8)
     for name in ("cka", "shape_distance"):
         matrix = found[name].values
         np.testing.assert_allclose(matrix[0, 2], 0.0, atol=1e-6)

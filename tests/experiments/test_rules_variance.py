@@ -293,7 +293,7 @@ def test_distances_of_every_seed_are_those_of_the_study_and_are_kept_in_a_record
         measures=("dimensionality", "weight_change", "shape_distance"), measure_trials=8, test_trials=8,
     )  # fmt: skip
     whole = study.run(tmp_path, scheduler="serial", progress=False).tree
-    apart = variance.every_seed(tmp_path)
+    apart = importlib.import_module("_rules_apart").every_seed(tmp_path)
     given = whole["distances"].to_dataset()
     assert labels(apart["label"]) == labels(given["label"])
     np.testing.assert_array_equal(apart["replicate"], given["replicate"])

@@ -196,3 +196,18 @@ def test_a_record_of_more_seeds_is_made_of_the_run_that_has_them(tmp_path: Path)
     assert run["run_id"] == results.load_tree(path).attrs["run_id"] != first
     assert made["outcomes"]["complete"].values.tolist() == [[[[1]]]]
     assert np.isfinite(made["curves"]["loss"].values[0, 0, 0, 0]).any(-1).all()
+
+
+def test_an_earlier_declaration_that_cannot_be_read_any_more_is_in_nobodys_way(tmp_path: Path) -> None:
+    few, more = (small(seeds=number, seeds_per_cell=1, test_trials=2) for number in (1, 2))
+    place = finished(few, Folder(tmp_path / "study"))
+    place.merge(few.runs()[0])
+    place.declare(more)
+    (before,) = (place.path / "history").glob("*.json")
+    told = before.read_text()
+    assert "throughtime.rules.rflo:RFLO" in told
+    before.write_text(told.replace("throughtime.rules.rflo:RFLO", "throughtime.rules.rflo:Gone"))
+    plan = more.runs()[0]
+    assert [cell.seeds for cell in place.pending()] == [(1,)]
+    assert run_cell(place.path, plan.cells[1].identity).computed
+    assert_same_run(results.load_tree(place.merge(plan)), whole(more, plan))

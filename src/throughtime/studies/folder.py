@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -88,7 +87,7 @@ class Folder:
         """
         path = self.path / "study.json"
         old, written = files.read_json(path), config.encode(study)
-        code = _code_here()
+        code = {"train": numbers_sha256(), "measure": numbers_sha256("measure")}
         same = old is not None and old["study"] == written and old["code"] == code
         if old is not None and same:
             adopt(study, old)
@@ -131,33 +130,18 @@ class Folder:
         if not path.is_file():
             raise ValueError(f"study: {self.path} holds no study.json; declare a study there first.")
         present = _declared(path, _stamp(path))
-        if identity is None:
+        if identity is None or identity in present.cells:
             return present
-        for one in self.declarations():
-            if identity in one.cells:
-                return one
-        if present.code != _code_here():
+        for one in sorted((self.path / "history").glob("*.json"), key=_stamp, reverse=True):
+            before = _declared(one, _stamp(one))
+            if identity in before.cells:
+                return before
+        if present.code != {kind: numbers_sha256(kind) for kind in present.code}:
             raise CodeError(
                 "study: this process has other code, or other versions of jax, numpy or optax, than the one "
                 "that declared the study; start workers from the same environment, or declare it again."
             )
         raise ValueError(f"study: no cell {identity[:12]} is declared in {self.path.name}.")
-
-    def declarations(self, *, of_this_code: bool = False) -> Iterator[Declared]:
-        """The present declaration, then those before it, from late to early.
-
-        Args:
-            of_this_code: only those made with the code of this process, whose runs have the same identities.
-        """
-        here = _code_here()
-
-        def paths() -> Iterator[Path]:
-            yield self.path / "study.json"
-            yield from sorted((self.path / "history").glob("*.json"), key=_stamp, reverse=True)
-
-        for path in paths():
-            if not of_this_code or _code(path, _stamp(path)) == here:
-                yield _declared(path, _stamp(path))
 
     def study(self) -> Study:
         """The study that is declared here.
@@ -351,22 +335,11 @@ def adopt(study: Study, content: dict[str, Any]) -> None:
     study.__dict__["refused"] = {tuple(one[:4]): one[4] for one in content["refused"]}
 
 
-def _code_here() -> dict[str, str]:
-    """Hash of the code that numbers of each kind depend on, as this process has it."""
-    return {kind: numbers_sha256(kind) for kind in ("train", "measure")}
-
-
 def _stamp(path: Path) -> tuple[int, int]:
     found = path.stat()
     return found.st_mtime_ns, found.st_size
 
 
-@functools.lru_cache(maxsize=16)
+@functools.lru_cache(maxsize=8)
 def _declared(path: Path, stamp: tuple[int, int]) -> Declared:
     return Declared(json.loads(path.read_bytes()))
-
-
-@functools.lru_cache(maxsize=256)
-def _code(path: Path, stamp: tuple[int, int]) -> dict[str, str]:
-    found: dict[str, str] = json.loads(path.read_bytes()).get("code", {})
-    return found

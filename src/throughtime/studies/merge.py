@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -158,19 +159,28 @@ def _found(place: Folder, cell: Cell) -> xr.DataTree | None:
 
 def _within(place: Folder, cell: Cell) -> xr.DataTree | None:
     """The seeds of a cell in a run that it was merged into, of this declaration or of one before it."""
-    for declared in place.declarations(of_this_code=True):
-        plan = declared.runs.get(cell.labels) if cell.identity in declared.cells else None
-        path = None if plan is None else place.run_path(plan)
-        if path is None:
-            continue
-        tree = results.load_tree(path)
-        cells = json.loads(str(tree.attrs.get("cells", "{}")))
+    for path in _runs_with(place, cell):
+        _, cells = files.told_of_run(path)
         if cell.identity in cells:
+            tree = results.load_tree(path)
             part = tree.sel(seed=list(cell.seeds))
             of_seeds = {name: _of(cell.seeds, str(tree.attrs[name])) for name in BY_SEED}
             part.attrs = {**tree.attrs, **cells[cell.identity], **of_seeds}
             return part
     return None
+
+
+def _runs_with(place: Folder, cell: Cell) -> Iterator[Path]:
+    """Files of runs that may hold a cell: its plan's, and any of its labels if the study was another."""
+    plan = place.declared(cell.identity).runs.get(cell.labels)
+    path = None if plan is None else place.run_path(plan)
+    if path is not None:
+        yield path
+    if files.names(place.path / "history"):
+        prefix = "-".join(cell.labels) + "-"
+        for name in files.names(place.path / "runs", ".nc"):
+            if name.startswith(prefix):
+                yield place.path / "runs" / name
 
 
 def _of(seeds: tuple[int, ...], told: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from throughtime.results.errors import ResultsError
-from throughtime.results.plain import plain_attributes
+from throughtime.studies import files
 from throughtime.studies.blocks import Piece
 from throughtime.studies.record import AXES, Frame
 
@@ -175,14 +174,14 @@ def _runs(
     for (kind, at, seeds), summary in done.items():
         if kind == "train":
             cells_at.setdefault(at, {})[summary["identity"]] = seeds
-    files = _run_files(folder)
+    runs = _run_files(folder)
     part_of = {one["identity"]: folder / "cells" / f"{one['name']}.nc" for one in done.values()}
-    run_of = {identity: path for path, _, held in files for identity in held}
+    run_of = {identity: path for path, _, held in runs for identity in held}
     pieces: dict[tuple[int, ...], tuple[Piece, ...]] = {}
     merged: dict[tuple[int, ...], str] = {}
     for at, cells in cells_at.items():
         if set(frame.seeds) == {seed for seeds in cells.values() for seed in seeds}:
-            for path, run_id, held in files:
+            for path, run_id, held in runs:
                 if held == set(cells):
                     merged[at], pieces[at] = run_id, (Piece(path, frame.seeds),)
         if at not in merged:
@@ -198,18 +197,9 @@ def _runs(
 
 def _run_files(folder: Path) -> list[tuple[Path, str, frozenset[str]]]:
     """Files of merged runs, each with its run id and the identities of its cells."""
-    import h5py
-
-    found = []
-    for name in _names(folder / "runs"):
-        if not name.endswith(".nc"):
-            continue
-        with h5py.File(folder / "runs" / name, "r") as file:
-            own = plain_attributes({key: file.attrs.get(key, b"") for key in ("cells", "run_id")})
-        found.append(
-            (folder / "runs" / name, str(own["run_id"]), frozenset(json.loads(own["cells"] or "{}")))
-        )
-    return found
+    paths = [folder / "runs" / name for name in _names(folder / "runs") if name.endswith(".nc")]
+    told = ((path, *files.told_of_run(path)) for path in paths)
+    return [(path, run_id, frozenset(cells)) for path, run_id, cells in told]
 
 
 def _all_places(frame: Frame) -> set[tuple[int, ...]]:
